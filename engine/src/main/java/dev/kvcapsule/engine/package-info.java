@@ -1,0 +1,2 @@
+/** What every room shares: how malformed data is reported. */
+package dev.kvcapsule.engine;

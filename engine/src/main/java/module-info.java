@@ -1,0 +1,14 @@
+/** The engine: what a KV cache is, how it is cut into tiles, coded in parallel, and written as a capsule. */
+module dev.kvcapsule.engine {
+    requires org.agrona.core;
+    requires static jdk.incubator.vector;
+
+    exports dev.kvcapsule.engine;
+    exports dev.kvcapsule.engine.cache;
+    exports dev.kvcapsule.engine.codec;
+    exports dev.kvcapsule.engine.format;
+    exports dev.kvcapsule.engine.kernel;
+    exports dev.kvcapsule.engine.pipeline;
+
+    uses dev.kvcapsule.engine.codec.CodecFactory;
+}

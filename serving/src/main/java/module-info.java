@@ -1,0 +1,9 @@
+/** Other people's formats: llama.cpp state files and GGUF headers, safetensors. */
+module dev.kvcapsule.serving {
+    requires transitive dev.kvcapsule.engine;
+    requires com.fasterxml.jackson.core;
+
+    exports dev.kvcapsule.serving;
+    exports dev.kvcapsule.serving.llamacpp;
+    exports dev.kvcapsule.serving.safetensors;
+}
