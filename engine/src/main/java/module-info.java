@@ -1,6 +1,7 @@
 /** The engine: what a KV cache is, how it is cut into tiles, coded in parallel, and written as a capsule. */
+@SuppressWarnings("requires-automatic") // Agrona is an automatic module
 module dev.kvcapsule.engine {
-    requires org.agrona.core;
+    requires org.agrona;
     requires static jdk.incubator.vector;
 
     exports dev.kvcapsule.engine;
@@ -8,6 +9,7 @@ module dev.kvcapsule.engine {
     exports dev.kvcapsule.engine.codec;
     exports dev.kvcapsule.engine.format;
     exports dev.kvcapsule.engine.kernel;
+    exports dev.kvcapsule.engine.memory;
     exports dev.kvcapsule.engine.pipeline;
 
     uses dev.kvcapsule.engine.codec.CodecFactory;

@@ -20,7 +20,7 @@ public record LayerLayout(
         int layer, int kvHeads, int keyHeadDim, int valueHeadDim, DType keyType, DType valueType, Optional<Rope> rope, int window) {
 
     /** The widest row that is believed, in channels: far above any model, far below an overflow. */
-    public static final int MAX_WIDTH = 1 << 20;
+    public static final int MAX_WIDTH = 1 << 16;
 
     /** @throws IllegalArgumentException if a component is out of its range or a row is not a whole number of blocks */
     public LayerLayout {

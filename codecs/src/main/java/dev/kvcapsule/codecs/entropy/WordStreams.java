@@ -1,0 +1,68 @@
+package dev.kvcapsule.codecs.entropy;
+
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.engine.memory.GrowingBuffer;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Streams of 16-bit parameters (zero points, steps, gains): one raw stream, or an upper and a lower byte plane of which each is coded if that
+ * wins.
+ */
+public final class WordStreams implements AutoCloseable {
+    private static final int WORD_BYTES = 2;
+
+    private final Kernels kernels;
+    private final boolean coded;
+    private final GrowingBuffer planes = new GrowingBuffer();
+
+    /** @param coded whether planes are coded; a parameter of the codec, since the reader must know */
+    public WordStreams(Kernels kernels, boolean coded) {
+        this.kernels = kernels;
+        this.coded = coded;
+    }
+
+    /** An upper bound of what {@link #write} appends for {@code count} words. */
+    public static long maxBytes(long count) {
+        return WORD_BYTES * StreamWriter.maxBytes(count);
+    }
+
+    /** Appends {@code count} little-endian words. */
+    public void write(StreamWriter writer, MemorySegment words, long count) {
+        if (!coded) {
+            writer.raw(words, WORD_BYTES * count);
+            return;
+        }
+        MemorySegment split = planes.atLeast(WORD_BYTES * count);
+        kernels.bytePlane().split(words, WORD_BYTES, count, split);
+        writer.coded(split.asSlice(0, count), count);
+        writer.coded(split.asSlice(count, count), count);
+    }
+
+    /**
+     * Reads what {@link #write} appended.
+     *
+     * @param scratch native memory of at least {@code 2 * count} bytes
+     * @return memory that begins with the words
+     */
+    public MemorySegment read(StreamReader reader, long count, MemorySegment scratch) throws MalformedDataException {
+        if (!coded) {
+            return reader.next(WORD_BYTES * count, scratch);
+        }
+        MemorySegment split = planes.atLeast(WORD_BYTES * count);
+        for (int plane = 0; plane < WORD_BYTES; plane++) {
+            MemorySegment slot = split.asSlice(plane * count, count);
+            MemorySegment symbols = reader.next(count, slot);
+            if (symbols.address() != slot.address()) {
+                slot.copyFrom(symbols.asSlice(0, count));
+            }
+        }
+        kernels.bytePlane().join(split, WORD_BYTES, count, scratch);
+        return scratch;
+    }
+
+    @Override
+    public void close() {
+        planes.close();
+    }
+}

@@ -1,0 +1,2 @@
+/** Byte planes and entropy coding: every bit comes back. */
+package dev.kvcapsule.codecs.lossless;

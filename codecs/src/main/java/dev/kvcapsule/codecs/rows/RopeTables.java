@@ -1,0 +1,38 @@
+package dev.kvcapsule.codecs.rows;
+
+import dev.kvcapsule.engine.cache.Rope;
+import dev.kvcapsule.engine.kernel.RopeTable;
+import java.lang.foreign.Arena;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Deque;
+
+/** The last few cosine tables: neighbouring tiles are other layers of the same tokens, and a table takes longer to make than to use. */
+final class RopeTables implements AutoCloseable {
+    /** Two sub-caches with different bases, each with a full and a partial block. */
+    private static final int KEPT = 4;
+
+    private record Entry(Rope rope, int[] positions, Arena arena, RopeTable table) {}
+
+    private final Deque<Entry> entries = new ArrayDeque<>();
+
+    RopeTable get(Rope rope, int[] positions) {
+        for (Entry entry : entries) {
+            if (Arrays.equals(entry.positions(), positions) && entry.rope().equals(rope)) {
+                return entry.table();
+            }
+        }
+        if (entries.size() == KEPT) {
+            entries.removeLast().arena().close();
+        }
+        Arena arena = Arena.ofConfined();
+        RopeTable table = new RopeTable(arena, positions, rope.frequencies());
+        entries.addFirst(new Entry(rope, positions, arena, table));
+        return table;
+    }
+
+    @Override
+    public void close() {
+        entries.forEach(entry -> entry.arena().close());
+    }
+}

@@ -1,0 +1,31 @@
+package dev.kvcapsule.engine.codec;
+
+import dev.kvcapsule.engine.MalformedDataException;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** Codes tiles in one direction and the other. Used by one thread at a time; owns scratch memory until it is closed. */
+public interface TileCoder extends AutoCloseable {
+    /** What {@link #encode} returns for a tile that this codec cannot carry (infinities, NaN, extremes); it is then coded losslessly. */
+    long UNREPRESENTABLE = -1;
+
+    /** An upper bound of what {@link #encode} writes for these tensors. */
+    long maxEncodedBytes(List<TileTensor> tensors);
+
+    /**
+     * @param tensors the tile's tensors
+     * @param out native memory of at least {@link #maxEncodedBytes} bytes
+     * @return bytes written, from offset 0; or {@link #UNREPRESENTABLE}
+     */
+    long encode(List<TileTensor> tensors, MemorySegment out);
+
+    /**
+     * @param in exactly what {@link #encode} wrote, or anything else
+     * @param tensors shapes as at encoding time; their rows are written
+     * @throws MalformedDataException if {@code in} is not an encoding of such tensors; the rows then hold anything
+     */
+    void decode(MemorySegment in, List<TileTensor> tensors) throws MalformedDataException;
+
+    @Override
+    void close();
+}

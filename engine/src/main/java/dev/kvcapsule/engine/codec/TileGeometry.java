@@ -1,0 +1,51 @@
+package dev.kvcapsule.engine.codec;
+
+import dev.kvcapsule.engine.cache.LayerLayout;
+import dev.kvcapsule.engine.cache.Part;
+import dev.kvcapsule.engine.cache.SubCache;
+
+/**
+ * How a codec cuts the tokens of a sub-cache: the first {@code sinkTokens} and the last {@code windowTokens} are "exact" tiles, coded
+ * losslessly; the body between them is cut into blocks.
+ *
+ * @param sinkTokens tokens at the start that are kept exactly (attention sinks), at least 0
+ * @param windowTokens tokens at the end that are kept exactly (KIVI's residual window), at least 0
+ * @param blockTokens tokens in a body tile, at least 1; the last tile of the body may have fewer
+ * @param bodyMultiple the body's length is a multiple of this (a quantization group); the window takes up the remainder. At least 1
+ * @param tileBytes raw bytes a tile should have: consecutive tensors share a tile while they fit; a single tensor may exceed it
+ */
+public record TileGeometry(int sinkTokens, int windowTokens, int blockTokens, int bodyMultiple, long tileBytes) {
+    /** What a tile should weigh unless a codec has a reason: fits in a core's second-level cache together with its code. */
+    public static final long DEFAULT_TILE_BYTES = 1 << 20;
+
+    private static final int MAX_BLOCK_TOKENS = 1024;
+    private static final int MIN_BLOCK_TOKENS = 128;
+
+    /**
+     * Tokens a block should have: 1,024, or fewer (down to 128, always a power of two) where rows are so wide that one tensor's block would
+     * exceed {@link #DEFAULT_TILE_BYTES}.
+     */
+    public static int blockTokens(SubCache sub) {
+        long widest = 1;
+        for (LayerLayout layer : sub.layers()) {
+            widest = Math.max(widest, Math.max(layer.rowBytes(Part.KEY), layer.rowBytes(Part.VALUE)));
+        }
+        int tokens = MAX_BLOCK_TOKENS;
+        while (tokens > MIN_BLOCK_TOKENS && tokens * widest > DEFAULT_TILE_BYTES) {
+            tokens /= 2;
+        }
+        return tokens;
+    }
+
+    /** @throws IllegalArgumentException if a component is out of its range */
+    public TileGeometry {
+        if (sinkTokens < 0 || windowTokens < 0 || blockTokens < 1 || bodyMultiple < 1 || tileBytes < 1) {
+            throw new IllegalArgumentException("impossible tile geometry");
+        }
+    }
+
+    /** Blocks of that many tokens from start to end, nothing exact. */
+    public static TileGeometry plain(int blockTokens) {
+        return new TileGeometry(0, 0, blockTokens, 1, DEFAULT_TILE_BYTES);
+    }
+}

@@ -1,0 +1,263 @@
+package dev.kvcapsule.engine.format;
+
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.cache.CacheLayout;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.ReadableByteChannel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.zip.CRC32C;
+import org.agrona.concurrent.UnsafeBuffer;
+
+/**
+ * Reads a capsule: {@link #manifest}, then {@link #blobs}, then the tiles with {@link #nextTile} in order (or with {@link #tile} in any order
+ * where the source is mapped), then {@link #finish}. Total: any bytes give a result or a {@link MalformedDataException}. Not thread-safe.
+ */
+public final class CapsuleReader {
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final FrameSource source;
+    private final FrameHeader header = new FrameHeader();
+    private final CRC32C headersCrc = new CRC32C();
+    private final List<Long> offsets = new ArrayList<>();
+    private final Manifest manifest;
+    private long frames;
+    private long[] index;
+
+    private CapsuleReader(FrameSource source) throws IOException {
+        this.source = source;
+        readFileHeader();
+        Frame frame = next(FrameType.MANIFEST, 0, 0);
+        frame.verify();
+        this.manifest = Manifest.parse(frame.payload().asByteBuffer(), frame.payloadOffset());
+        long least = CapsuleLayout.framesBeforeTiles(manifest.layout());
+        if (source.size() >= 0 && least > source.size() / FrameHeader.BYTES) {
+            throw MalformedDataException.at(frame.payloadOffset(), "manifest", "promises more blobs than the file can hold");
+        }
+    }
+
+    /** Reads a capsule that lies in memory. Tiles may be read in any order. */
+    public static CapsuleReader of(MemorySegment file) throws IOException {
+        return new CapsuleReader(new MappedSource(file));
+    }
+
+    /** Reads a capsule from a channel, front to back. */
+    public static CapsuleReader of(ReadableByteChannel channel) throws IOException {
+        return new CapsuleReader(new StreamSource(channel));
+    }
+
+    /** Whether a file begins like a capsule. */
+    public static boolean recognises(MemorySegment file) {
+        return file.byteSize() >= Long.BYTES && file.get(LONG, 0) == CapsuleLayout.MAGIC;
+    }
+
+    private void readFileHeader() throws IOException {
+        MemorySegment bytes = source.take(CapsuleLayout.FILE_HEADER_BYTES, "file header");
+        if (bytes.get(LONG, 0) != CapsuleLayout.MAGIC) {
+            throw MalformedDataException.at(0, "magic", "not a capsule");
+        }
+        if (bytes.get(INT, 12) != crc(bytes.asSlice(0, 12))) {
+            throw MalformedDataException.at(12, "file header checksum", "does not match");
+        }
+        int version = Short.toUnsignedInt(bytes.get(SHORT, 8));
+        if (version != CapsuleLayout.VERSION || bytes.get(SHORT, 10) != 0) {
+            throw MalformedDataException.at(8, "version", "format version " + version + ", this program reads " + CapsuleLayout.VERSION);
+        }
+    }
+
+    /** The manifest. */
+    public Manifest manifest() {
+        return manifest;
+    }
+
+    /** Total bytes of the capsule, or -1 if it comes from a stream. */
+    public long size() {
+        return source.size();
+    }
+
+    /** Offset up to which the capsule has been read. */
+    public long position() {
+        return source.position();
+    }
+
+    /**
+     * Reads and checks all blobs. To be called once, before the first tile.
+     *
+     * @param arena decides how long the result lives
+     * @return their contents, in layout order
+     */
+    public List<MemorySegment> blobs(Arena arena) throws IOException {
+        List<MemorySegment> blobs = new ArrayList<>();
+        for (int b = 0; b < manifest.layout().blobs().size(); b++) {
+            blobs.add(blob(manifest.layout().blobs().get(b), b, arena));
+        }
+        return blobs;
+    }
+
+    private MemorySegment blob(CacheLayout.Blob blob, int number, Arena arena) throws IOException {
+        // Pieces are collected as they arrive and joined once all are there: memory follows what was really read.
+        List<MemorySegment> pieces = new ArrayList<>();
+        for (long done = 0; done < blob.bytes(); done += CapsuleLayout.BLOB_PIECE_BYTES) {
+            Frame frame = next(FrameType.BLOB, number, pieces.size());
+            frame.verify();
+            MemorySegment piece = arena.allocate(Math.min(CapsuleLayout.BLOB_PIECE_BYTES, blob.bytes() - done));
+            BlobPiece.decode(frame.payload(), frame.payloadOffset(), piece);
+            pieces.add(piece);
+        }
+        if (pieces.size() == 1) {
+            return pieces.getFirst();
+        }
+        MemorySegment whole = arena.allocate(blob.bytes());
+        long offset = 0;
+        for (MemorySegment piece : pieces) {
+            MemorySegment.copy(piece, 0, whole, offset, piece.byteSize());
+            offset += piece.byteSize();
+        }
+        return whole;
+    }
+
+    /**
+     * Checks that a capsule of {@code tiles} tiles can be in this source at all, before anything is made ready for them.
+     *
+     * @throws MalformedDataException if the file is too short for so many frames
+     */
+    public void expectTiles(int tiles) throws MalformedDataException {
+        if (source.size() >= 0 && tiles > source.size() / FrameHeader.BYTES) {
+            throw MalformedDataException.at(source.position(), "manifest", "promises " + tiles + " tiles, more than " + source.size() + " bytes can hold");
+        }
+    }
+
+    /** Reads the next tile's frame, which must be that tile; its payload is checked by {@link Frame#verify} when it is wanted. */
+    public Frame nextTile(int tile) throws IOException {
+        return next(FrameType.TILE, tile, 0);
+    }
+
+    /**
+     * Reads one tile's frame out of order; the source must be in memory.
+     *
+     * @throws MalformedDataException if the index or the frame is damaged
+     */
+    public Frame tile(int tile) throws IOException {
+        MappedSource mapped = (MappedSource) source;
+        if (index == null) {
+            index = readIndex(mapped);
+        }
+        long frame = CapsuleLayout.framesBeforeTiles(manifest.layout()) + tile;
+        if (frame >= index.length) {
+            throw MalformedDataException.at(mapped.size(), "index", "has no frame " + frame);
+        }
+        mapped.seek(index[(int) frame]);
+        return frame(frame, FrameType.TILE, tile, 0);
+    }
+
+    /** Finds the index through the footer, at the end of the file. */
+    private long[] readIndex(MappedSource mapped) throws IOException {
+        if (mapped.size() < CapsuleLayout.FOOTER_BYTES) {
+            throw MalformedDataException.at(mapped.size(), "footer", "truncated");
+        }
+        long footer = mapped.size() - CapsuleLayout.FOOTER_BYTES;
+        mapped.seek(footer);
+        long offset = readFooter();
+        if (offset < CapsuleLayout.FILE_HEADER_BYTES || offset > footer - FrameHeader.BYTES) {
+            throw MalformedDataException.at(footer + 8, "index offset", offset + " is outside the file");
+        }
+        // The index frame's number is how many frames it lists, which its length tells.
+        mapped.seek(offset);
+        int bytes = header.wrap(new UnsafeBuffer(mapped.take(FrameHeader.BYTES, "index").asByteBuffer()), 0).payloadBytes();
+        mapped.seek(offset);
+        Frame frame = frame(Math.max(bytes, 0) / Long.BYTES, FrameType.INDEX, 0, 0);
+        frame.verify();
+        long[] entries = new long[bytes / Long.BYTES];
+        for (int i = 0; i < entries.length; i++) {
+            entries[i] = frame.payload().get(LONG, (long) i * Long.BYTES);
+        }
+        for (int i = 0; i < entries.length; i++) {
+            if (entries[i] < CapsuleLayout.FILE_HEADER_BYTES || entries[i] >= offset || i > 0 && entries[i] <= entries[i - 1]) {
+                throw MalformedDataException.at(frame.payloadOffset() + (long) i * Long.BYTES, "index entry " + i, entries[i] + " is out of order or outside the file");
+            }
+        }
+        return entries;
+    }
+
+    /**
+     * Reads and checks index, trailer and footer after the last tile, and that nothing follows them.
+     *
+     * @return the trailer
+     */
+    public Trailer finish() throws IOException {
+        long indexOffset = source.position();
+        Frame frame = next(FrameType.INDEX, 0, 0);
+        frame.verify();
+        MemorySegment payload = frame.payload();
+        int listed = offsets.size() - 1;
+        if (payload.byteSize() != (long) listed * Long.BYTES) {
+            throw MalformedDataException.at(frame.payloadOffset(), "index", payload.byteSize() + " bytes for " + listed + " frames");
+        }
+        for (int i = 0; i < listed; i++) {
+            if (payload.get(LONG, (long) i * Long.BYTES) != offsets.get(i)) {
+                throw MalformedDataException.at(frame.payloadOffset() + (long) i * Long.BYTES, "index entry " + i, "is not where that frame is");
+            }
+        }
+        long expectedFrames = frames;
+        int expectedCrc = (int) headersCrc.getValue();
+        frame = next(FrameType.TRAILER, 0, 0);
+        frame.verify();
+        Trailer trailer = Trailer.parse(frame.payload().asByteBuffer(), frame.payloadOffset());
+        if (trailer.frames() != expectedFrames || trailer.headersCrc() != expectedCrc) {
+            throw MalformedDataException.at(frame.payloadOffset(), "trailer", "is of another capsule: frame count or checksum of headers differs");
+        }
+        long footer = source.position();
+        if (readFooter() != indexOffset) {
+            throw MalformedDataException.at(footer + 8, "index offset", "is not where the index is");
+        }
+        if (!source.atEnd()) {
+            throw MalformedDataException.at(source.position(), "end", "bytes follow the footer");
+        }
+        return trailer;
+    }
+
+    private long readFooter() throws IOException {
+        long at = source.position();
+        MemorySegment bytes = source.take(CapsuleLayout.FOOTER_BYTES, "footer");
+        if (bytes.get(LONG, 0) != CapsuleLayout.FOOTER_MAGIC) {
+            throw MalformedDataException.at(at, "footer magic", "not the end of a capsule: truncated or extended");
+        }
+        if (bytes.get(INT, 20) != crc(bytes.asSlice(0, 20)) || bytes.get(INT, 16) != 0) {
+            throw MalformedDataException.at(at + 20, "footer checksum", "does not match");
+        }
+        return bytes.get(LONG, 8);
+    }
+
+    private Frame next(FrameType type, int item, int piece) throws IOException {
+        offsets.add(source.position());
+        Frame frame = frame(frames, type, item, piece);
+        frames++;
+        return frame;
+    }
+
+    private Frame frame(long sequence, FrameType type, int item, int piece) throws IOException {
+        long at = source.position();
+        MemorySegment bytes = source.take(FrameHeader.BYTES, "frame header");
+        headersCrc.update(bytes.asByteBuffer());
+        header.wrap(new UnsafeBuffer(bytes.asByteBuffer()), 0).check(at, sequence);
+        if (header.type() != type || header.item() != item || header.piece() != piece) {
+            throw MalformedDataException.at(at, "frame", header.type() + " " + header.item() + "." + header.piece() + " where " + type + " " + item + "." + piece + " belongs");
+        }
+        int crc = header.payloadCrc();
+        MemorySegment payload = source.take(header.payloadBytes(), "payload of frame " + sequence);
+        return new Frame(type, item, piece, at + FrameHeader.BYTES, payload, crc);
+    }
+
+    private static int crc(MemorySegment bytes) {
+        CRC32C crc = new CRC32C();
+        crc.update(bytes.asByteBuffer());
+        return (int) crc.getValue();
+    }
+}

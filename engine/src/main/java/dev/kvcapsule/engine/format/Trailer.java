@@ -1,0 +1,62 @@
+package dev.kvcapsule.engine.format;
+
+import dev.kvcapsule.engine.MalformedDataException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The last frame: what was known only once everything was written.
+ *
+ * @param frames frames before this one
+ * @param headersCrc CRC-32C over the headers of those frames, so that none can be exchanged unnoticed
+ * @param losslessTiles body tiles that the codec could not carry and that were coded losslessly instead
+ * @param relativeError over all tensors, sqrt(sum (x - y)^2 / sum x^2) of the decoded y against the original x; 0 if lossless
+ * @param errors the same by sub-cache, then layer: {K, V}
+ */
+public record Trailer(long frames, int headersCrc, long losslessTiles, double relativeError, List<List<double[]>> errors) {
+
+    /** Deterministic CBOR, the payload of the trailer frame. */
+    public byte[] toBytes() {
+        List<Object> caches = new ArrayList<>();
+        for (List<double[]> cache : errors) {
+            List<Object> k = new ArrayList<>();
+            List<Object> v = new ArrayList<>();
+            for (double[] layer : cache) {
+                k.add(layer[0]);
+                v.add(layer[1]);
+            }
+            caches.add(Map.of("k", k, "v", v));
+        }
+        return Cbor.write(Map.of("frames", frames, "headers_crc", Integer.toUnsignedLong(headersCrc), "lossless_tiles", losslessTiles,
+                "relative_error", relativeError, "errors", caches));
+    }
+
+    /**
+     * @param payload the trailer frame's payload
+     * @param offset where it lies in its file, for messages
+     * @throws MalformedDataException if it is not a trailer
+     */
+    public static Trailer parse(ByteBuffer payload, long offset) throws MalformedDataException {
+        CborMap map = new CborMap(Cbor.read(payload, offset), "trailer", offset);
+        List<List<double[]>> errors = new ArrayList<>();
+        for (CborMap cache : map.maps("errors")) {
+            List<Double> k = cache.reals("k");
+            List<Double> v = cache.reals("v");
+            cache.end();
+            if (k.size() != v.size()) {
+                throw map.malformed("K and V errors of different counts");
+            }
+            List<double[]> layers = new ArrayList<>();
+            for (int i = 0; i < k.size(); i++) {
+                layers.add(new double[] {k.get(i), v.get(i)});
+            }
+            errors.add(layers);
+        }
+        Trailer trailer = new Trailer(map.number("frames", 1, Long.MAX_VALUE), (int) map.number("headers_crc", 0, 0xffff_ffffL),
+                map.number("lossless_tiles", 0, Integer.MAX_VALUE), map.real("relative_error"), errors);
+        map.end();
+        return trailer;
+    }
+}

@@ -1,0 +1,70 @@
+package dev.kvcapsule.engine.kernel;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * The packing of b-bit codes: units of 64 codes, byte j of a unit holding codes j, j + w, j + 2w .. from its low bits up, where w is
+ * the bytes of a unit. One byte load thus serves lanes that lie w apart, and no code ever needs a shift by a lane number.
+ */
+final class CodeUnits {
+    /** Codes in a unit. */
+    static final int CODES = 64;
+
+    private CodeUnits() {}
+
+    /**
+     * @param bits 2, 3, 4 or 8
+     * @throws IllegalArgumentException for another width
+     */
+    static int codesPerByte(int bits) {
+        return switch (bits) {
+            case 2 -> 4;
+            case 3, 4 -> 2;
+            case 8 -> 1;
+            default -> throw new IllegalArgumentException("code width " + bits + " is not 2, 3, 4 or 8");
+        };
+    }
+
+    static int unitBytes(int bits) {
+        return CODES / codesPerByte(bits);
+    }
+
+    static int unitsPerRow(int channels) {
+        return (channels + CODES - 1) / CODES;
+    }
+
+    static int rowBytes(int bits, int channels) {
+        return unitsPerRow(channels) * unitBytes(bits);
+    }
+
+    /** Unpacks {@code units} units; {@code row} has room for 64 codes a unit. */
+    static void unpack(int bits, MemorySegment codes, long offset, int units, byte[] row) {
+        int perByte = codesPerByte(bits);
+        int width = CODES / perByte;
+        int mask = (1 << bits) - 1;
+        for (int unit = 0; unit < units; unit++) {
+            for (int k = 0; k < perByte; k++) {
+                int at = unit * CODES + k * width;
+                for (int j = 0; j < width; j++) {
+                    row[at + j] = (byte) ((codes.get(ValueLayout.JAVA_BYTE, offset + (long) unit * width + j) >>> (k * bits)) & mask);
+                }
+            }
+        }
+    }
+
+    /** Packs {@code units} units from {@code row}, whose padding codes must be 0. */
+    static void pack(int bits, byte[] row, int units, MemorySegment codes, long offset) {
+        int perByte = codesPerByte(bits);
+        int width = CODES / perByte;
+        for (int unit = 0; unit < units; unit++) {
+            for (int j = 0; j < width; j++) {
+                int packed = 0;
+                for (int k = 0; k < perByte; k++) {
+                    packed |= row[unit * CODES + k * width + j] << (k * bits);
+                }
+                codes.set(ValueLayout.JAVA_BYTE, offset + (long) unit * width + j, (byte) packed);
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+package dev.kvcapsule.engine.kernel;
+
+import java.util.Locale;
+
+/**
+ * One implementation of every kernel.
+ *
+ * @param name "scalar" or "panama"
+ * @param convert floats to and from 16 bits
+ * @param quant group quantization
+ * @param hadamard rotated quantization
+ * @param rope rotary position embedding
+ * @param bytePlane byte planes
+ * @param rans entropy coding
+ */
+public record Kernels(
+        String name, ConvertKernel convert, QuantKernel quant, HadamardKernel hadamard, RopeKernel rope, BytePlaneKernel bytePlane, RansKernel rans) {
+
+    /** System property that forces a choice: {@code scalar} or {@code panama}; a choice that cannot be had fails. */
+    public static final String PROPERTY = "kvcapsule.kernels";
+
+    /** The readable specification. Runs everywhere and is fast from the first call on where C2 vectorizes plain loops. */
+    public static Kernels scalar() {
+        return Scalar.KERNELS;
+    }
+
+    /**
+     * The Vector API; fast once compiled, slow before.
+     *
+     * @throws IllegalStateException if it cannot be had, with the reason
+     */
+    public static Kernels panama() {
+        String reason = whyNotPanama();
+        if (reason != null) {
+            throw new IllegalStateException("Panama kernels cannot be used: " + reason);
+        }
+        return Panama.KERNELS;
+    }
+
+    /** What long-running programs should use: Panama where it can be had, or what {@value #PROPERTY} forces. */
+    public static Kernels best() {
+        String forced = System.getProperty(PROPERTY, "").toLowerCase(Locale.ROOT);
+        return switch (forced) {
+            case "scalar" -> scalar();
+            case "panama" -> panama();
+            case "" -> whyNotPanama() == null ? panama() : scalar();
+            default -> throw new IllegalStateException(PROPERTY + "=" + forced + " is neither scalar nor panama");
+        };
+    }
+
+    /** Whether {@value #PROPERTY} forces a choice. */
+    public static boolean isForced() {
+        return System.getProperty(PROPERTY) != null;
+    }
+
+    /** Why {@link #panama} would fail; null if it would not. */
+    public static String whyNotPanama() {
+        if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
+            return "the module jdk.incubator.vector is not there; run java with --add-modules jdk.incubator.vector";
+        }
+        return null;
+    }
+
+    /** Vector width in bits that Panama kernels use; 0 if they cannot be had. */
+    public static int vectorBits() {
+        return whyNotPanama() == null ? VectorWidth.BITS : 0;
+    }
+
+    private static final class Scalar {
+        static final Kernels KERNELS = new Kernels("scalar", new ScalarConvert(), new ScalarQuant(), new ScalarHadamard(), new ScalarRope(), new ScalarBytePlane(),
+                new ScalarRans());
+    }
+
+    private static final class Panama {
+        static final Kernels KERNELS = new Kernels("panama", new PanamaConvert(), new PanamaQuant(), new PanamaHadamard(), new PanamaRope(), new PanamaBytePlane(),
+                new PanamaRans());
+    }
+}

@@ -1,0 +1,92 @@
+package dev.kvcapsule.engine.kernel;
+
+/**
+ * Chooses the table that models each symbol by its position: symbol i uses table
+ * {@code map[i % map.length]}. A map of one entry is an order-0 model. Immutable.
+ */
+public final class RansContexts {
+    /** Longest period. */
+    public static final int MAX_PERIOD = 1 << 20;
+
+    private final byte[] map;
+    private final int largest;
+
+    /** Decode-table offset of position i, for period + 63 positions: one row from any phase on. */
+    private final int[] offsets;
+
+    /** {@link #offsets} backwards, for the encoder, whose vectors hold the lanes in reverse. */
+    private final int[] reversed;
+
+    private RansContexts(byte[] map) {
+        this.map = map;
+        int length = map.length + RansKernel.LANES - 1;
+        offsets = new int[length];
+        reversed = new int[length];
+        int max = 0;
+        for (int i = 0; i < length; i++) {
+            int table = map[i % map.length];
+            max = Math.max(max, table);
+            offsets[i] = table * RansTables.SLOTS;
+            reversed[length - 1 - i] = offsets[i];
+        }
+        largest = max;
+    }
+
+    /**
+     * One table for every symbol.
+     *
+     * @param table its number, 0..63
+     * @return contexts of period 1
+     */
+    public static RansContexts constant(int table) {
+        return of(new byte[] {(byte) table});
+    }
+
+    /**
+     * A table for each position of a period.
+     *
+     * @param map table numbers, each 0..63; 1 to {@value #MAX_PERIOD} entries; copied
+     * @return contexts of that period
+     */
+    public static RansContexts of(byte[] map) {
+        if (map.length < 1 || map.length > MAX_PERIOD) {
+            throw new IllegalArgumentException("context period out of range: " + map.length);
+        }
+        for (byte table : map) {
+            if (table < 0 || table >= RansTables.MAX_TABLES) {
+                throw new IllegalArgumentException("context names table " + table);
+            }
+        }
+        return new RansContexts(map.clone());
+    }
+
+    /** {@return the number of positions after which the tables repeat} */
+    public int period() {
+        return map.length;
+    }
+
+    /**
+     * The table of a symbol.
+     *
+     * @param position index of the symbol, not negative
+     * @return table number
+     */
+    public int table(long position) {
+        return map[(int) (position % map.length)];
+    }
+
+    /** Largest table number named. */
+    int largestTable() {
+        return largest;
+    }
+
+    /** Offsets for the row whose first symbol has phase p start at index p. Not to be written. */
+    int[] offsets() {
+        return offsets;
+    }
+
+    /** Offsets, last lane first, for the row whose first symbol has phase p start at index period - 1 - p. */
+    int[] reversedOffsets() {
+        return reversed;
+    }
+}

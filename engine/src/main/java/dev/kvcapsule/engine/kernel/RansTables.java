@@ -1,0 +1,153 @@
+package dev.kvcapsule.engine.kernel;
+
+import dev.kvcapsule.engine.MalformedDataException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/**
+ * One to 64 static models of byte symbols for {@link RansKernel}: per table 256 frequencies of
+ * 0..4095 whose sum is 4096. Immutable.
+ */
+public final class RansTables {
+    /** Probabilities are multiples of 1 / SLOTS. */
+    public static final int SLOTS = 4096;
+
+    /** Alphabet size. */
+    public static final int SYMBOLS = 256;
+
+    /** Most tables in a set. */
+    public static final int MAX_TABLES = 64;
+
+    /** No stored set is longer: 14 bits a symbol at order 11 bound the best order from above. */
+    private static final int MAX_STORED_BYTES = 1 + MAX_TABLES * (SYMBOLS * 14 / 8 + 1);
+
+    private final int[][] frequencies;
+    private final byte[] stored;
+    private final int[] decode;
+    private final int[] encode;
+
+    private RansTables(int[][] frequencies, byte[] stored) {
+        this.frequencies = frequencies;
+        this.stored = stored;
+        decode = new int[frequencies.length * SLOTS];
+        encode = new int[frequencies.length * SYMBOLS];
+        for (int t = 0; t < frequencies.length; t++) {
+            fill(t);
+        }
+    }
+
+    private void fill(int table) {
+        int slot = table * SLOTS;
+        for (int s = 0; s < SYMBOLS; s++) {
+            int f = frequencies[table][s];
+            encode[table * SYMBOLS + s] = slot % SLOTS << 16 | f;
+            for (int rank = 0; rank < f; rank++) {
+                decode[slot++] = rank << 20 | f << 8 | s;
+            }
+        }
+    }
+
+    /**
+     * Builds the tables that code given data best: each is optimal among those of 12-bit precision in
+     * which every symbol present has at least one slot.
+     *
+     * @param histograms 1 to 64 histograms of 256 counts, none negative; one without a count gives a
+     *     valid table of little use
+     * @return one table for each
+     */
+    public static RansTables fromHistograms(long[]... histograms) {
+        if (histograms.length < 1 || histograms.length > MAX_TABLES) {
+            throw new IllegalArgumentException("1 to 64 tables, not " + histograms.length);
+        }
+        int[][] frequencies = new int[histograms.length][];
+        for (int t = 0; t < histograms.length; t++) {
+            frequencies[t] = FrequencyNormalizer.normalize(histograms[t]);
+        }
+        return new RansTables(frequencies, FrequencyCodec.write(frequencies));
+    }
+
+    /**
+     * Parses a stored set. Total: any bytes give tables that are safe to use, or the exception.
+     *
+     * @param segment holds the set
+     * @param offset its first byte
+     * @param limit end of the bytes it may take, at most the segment's size
+     * @return the tables; {@link #storedBytes} tells how many bytes they took
+     * @throws MalformedDataException if the bytes end early or are no tables
+     */
+    public static RansTables read(MemorySegment segment, long offset, long limit) throws MalformedDataException {
+        long available = limit - offset;
+        if (offset < 0 || available < 0 || limit > segment.byteSize()) {
+            throw new IndexOutOfBoundsException("no range of the segment: " + offset + " to " + limit);
+        }
+        byte[] bytes = segment.asSlice(offset, Math.min(available, MAX_STORED_BYTES)).toArray(ValueLayout.JAVA_BYTE);
+        FrequencyCodec.Parsed parsed = FrequencyCodec.read(bytes);
+        return new RansTables(parsed.tables(), Arrays.copyOf(bytes, parsed.length()));
+    }
+
+    /**
+     * Stores the set.
+     *
+     * @param segment has {@link #storedBytes} bytes from {@code offset} on
+     * @param offset where the first byte goes
+     * @return offset past the last byte
+     */
+    public long writeTo(MemorySegment segment, long offset) {
+        MemorySegment.copy(stored, 0, segment, ValueLayout.JAVA_BYTE, offset, stored.length);
+        return offset + stored.length;
+    }
+
+    /** {@return the length of the stored set in bytes; about 30 to 250 a table} */
+    public int storedBytes() {
+        return stored.length;
+    }
+
+    /** {@return the number of tables, 1 to 64} */
+    public int count() {
+        return frequencies.length;
+    }
+
+    /**
+     * Slots of a symbol.
+     *
+     * @param table 0 to count() - 1
+     * @param symbol 0 to 255
+     * @return 0 to 4095; 0 for a symbol that cannot be coded
+     */
+    public int frequency(int table, int symbol) {
+        return frequencies[table][symbol];
+    }
+
+    /**
+     * Ideal code length of data under a table, to decide whether coding it is worth while. A stream
+     * adds {@link RansKernel#STATE_BYTES} less about 120 bytes, and the stored tables.
+     *
+     * @param table 0 to count() - 1
+     * @param histogram 256 counts of the data
+     * @return bits; infinite if a symbol present cannot be coded
+     */
+    public double estimatedBits(int table, long[] histogram) {
+        double bits = 0;
+        for (int s = 0; s < SYMBOLS; s++) {
+            if (histogram[s] > 0) {
+                bits += histogram[s] * (12 - Math.log(frequencies[table][s]) / Math.log(2));
+            }
+        }
+        return bits;
+    }
+
+    /**
+     * Decoder entries, {@value #SLOTS} a table: symbol in bits 0..7, frequency in 8..19, slot minus
+     * the symbol's first slot in 20..31. The symbol lies lowest because a narrowing conversion then
+     * extracts it, the slot rank highest because one shift does. Not to be written.
+     */
+    int[] decodeEntries() {
+        return decode;
+    }
+
+    /** Encoder entries, {@value #SYMBOLS} a table: frequency in bits 0..15, first slot in 16..31. Not to be written. */
+    int[] encodeEntries() {
+        return encode;
+    }
+}

@@ -1,0 +1,37 @@
+package dev.kvcapsule.engine.memory;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * One off-heap buffer that is replaced by a larger one when more is asked for; contents are not kept. Made for scratch that a thread uses again
+ * and again: it soon has its final size and is never allocated again.
+ */
+public final class GrowingBuffer implements AutoCloseable {
+    private static final long ALIGNMENT = 64;
+
+    private Arena arena;
+    private MemorySegment segment = MemorySegment.NULL;
+
+    /**
+     * Memory of at least {@code bytes} bytes, aligned to 64, with any contents; what an earlier call returned is gone if it was smaller.
+     * May be used from any thread, by one at a time.
+     */
+    public MemorySegment atLeast(long bytes) {
+        if (segment.byteSize() < bytes) {
+            close();
+            arena = Arena.ofShared();
+            segment = arena.allocate(bytes, ALIGNMENT);
+        }
+        return segment;
+    }
+
+    @Override
+    public void close() {
+        if (arena != null) {
+            arena.close();
+            arena = null;
+            segment = MemorySegment.NULL;
+        }
+    }
+}

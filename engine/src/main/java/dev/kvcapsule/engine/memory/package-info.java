@@ -1,0 +1,2 @@
+/** Off-heap scratch memory with simple lifetimes. */
+package dev.kvcapsule.engine.memory;

@@ -1,0 +1,187 @@
+package dev.kvcapsule.engine.pipeline;
+
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.cache.CacheLayout;
+import dev.kvcapsule.engine.cache.KvCache;
+import dev.kvcapsule.engine.cache.SubCache;
+import dev.kvcapsule.engine.codec.Codec;
+import dev.kvcapsule.engine.codec.Codecs;
+import dev.kvcapsule.engine.codec.Tile;
+import dev.kvcapsule.engine.codec.TilePlan;
+import dev.kvcapsule.engine.codec.TileTensor;
+import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.format.Frame;
+import dev.kvcapsule.engine.format.Manifest;
+import dev.kvcapsule.engine.format.Trailer;
+import dev.kvcapsule.engine.memory.GrowingBuffer;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Decodes a capsule into a cache whose memory the caller provides. Nothing in that memory may be used before the call returns: bytes are
+ * checked tile by tile as they arrive, and the trailer last.
+ */
+public final class CapsuleDecoder {
+    private final CapsuleReader reader;
+    private final Codec codec;
+    private final TilePlan plan;
+
+    /**
+     * Makes ready to decode; reads nothing.
+     *
+     * @throws MalformedDataException if the manifest names a codec or parameters that there are not, or promises more than the file can hold
+     */
+    public CapsuleDecoder(CapsuleReader reader) throws MalformedDataException {
+        this.reader = reader;
+        Manifest manifest = reader.manifest();
+        try {
+            this.codec = Codecs.create(manifest.codec());
+            if (!codec.spec().equals(manifest.codec())) {
+                throw new IllegalArgumentException("codec " + manifest.codec() + " does not spell out all its parameters");
+            }
+            this.plan = new TilePlan(codec, manifest.layout());
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            throw new MalformedDataException("manifest: " + e.getMessage());
+        }
+        reader.expectTiles(plan.size());
+    }
+
+    /** Number of tiles. */
+    public int tiles() {
+        return plan.size();
+    }
+
+    /**
+     * Decodes everything, in the order of the capsule, and checks index and trailer. The blobs must have been read before.
+     *
+     * @param target a cache of the manifest's layout, possibly in another memory order
+     * @return the trailer
+     * @throws MalformedDataException if anything in the capsule is damaged; {@code target} then holds anything
+     */
+    public Trailer decode(KvCache target, PipelineOptions options) throws IOException {
+        run(Optional.of(target), options, reader.manifest().layout().tensorBytes());
+        return reader.finish();
+    }
+
+    /**
+     * Decodes every tile into scratch memory and forgets it, and checks everything that {@link #decode} checks.
+     *
+     * @return the trailer
+     */
+    public Trailer verify(PipelineOptions options) throws IOException {
+        run(Optional.empty(), options, reader.manifest().layout().tensorBytes());
+        return reader.finish();
+    }
+
+    /**
+     * Decodes the first tokens only, reading no tile that holds none of them. The capsule must be in memory; blobs must have been read.
+     *
+     * @param target a cache of the manifest's layout whose sub-caches hold a prefix, in token order, of the cells
+     * @throws MalformedDataException if a tile that was read is damaged; {@code target} then holds anything
+     */
+    public void decodePrefix(KvCache target, PipelineOptions options) throws IOException {
+        List<Integer> wanted = new ArrayList<>();
+        long bytes = 0;
+        for (int t = 0; t < plan.size(); t++) {
+            Tile tile = plan.get(t);
+            if (tile.firstToken() < target.layout().subCaches().get(tile.subCache()).cells()) {
+                wanted.add(t);
+                bytes += TilePlan.rawBytes(reader.manifest().layout(), tile);
+            }
+        }
+        run(Optional.of(target), options, bytes, wanted);
+    }
+
+    private void run(Optional<KvCache> target, PipelineOptions options, long totalBytes) throws IOException {
+        run(target, options, totalBytes, null);
+    }
+
+    /** @param wanted tile numbers to read by the index; null for all, in order */
+    private void run(Optional<KvCache> target, PipelineOptions options, long totalBytes, List<Integer> wanted) throws IOException {
+        CacheLayout layout = reader.manifest().layout();
+        List<int[]> orders = layout.subCaches().stream().map(sub -> sub.positions().tokenOrder()).toList();
+        Optional<TileAccess> access = target.map(TileAccess::new);
+        List<DecodeSlot> slots = new ArrayList<>();
+        for (int i = 0; i < 2 * options.threads() + 1; i++) {
+            slots.add(new DecodeSlot());
+        }
+        try {
+            OrderedRing.Stage<DecodeSlot> stage = new OrderedRing.Stage<>() {
+                private long done;
+
+                @Override
+                public void feed(int job, DecodeSlot slot) throws IOException {
+                    int number = wanted == null ? job : wanted.get(job);
+                    slot.tile = plan.get(number);
+                    slot.accept(wanted == null ? reader.nextTile(number) : reader.tile(number), reader.size() >= 0);
+                }
+
+                @Override
+                public void drain(int job, DecodeSlot slot) {
+                    done += TilePlan.rawBytes(layout, slot.tile);
+                    options.progress().update(done, totalBytes);
+                }
+            };
+            int jobs = wanted == null ? plan.size() : wanted.size();
+            new OrderedRing<>(options.threads(), slots, () -> new DecodeWorker(layout, orders, codec, options, access)).run(jobs, stage);
+        } finally {
+            slots.forEach(slot -> slot.memory.close());
+        }
+    }
+
+    private static final class DecodeSlot extends OrderedRing.Slot {
+        final GrowingBuffer memory = new GrowingBuffer();
+        Tile tile;
+        Frame frame;
+
+        /** Takes the frame; copies its payload where the reader will use the memory again. */
+        void accept(Frame frame, boolean mapped) {
+            if (mapped) {
+                this.frame = frame;
+                return;
+            }
+            long bytes = frame.payload().byteSize();
+            MemorySegment copy = memory.atLeast(bytes).asSlice(0, bytes).copyFrom(frame.payload());
+            this.frame = new Frame(frame.type(), frame.item(), frame.piece(), frame.payloadOffset(), copy, frame.payloadCrc());
+        }
+    }
+
+    private static final class DecodeWorker implements OrderedRing.Worker<DecodeSlot> {
+        private final CacheLayout layout;
+        private final List<int[]> orders;
+        private final Optional<TileAccess> access;
+        private final CoderPair coders;
+        private final Scratch scratch = new Scratch();
+
+        DecodeWorker(CacheLayout layout, List<int[]> orders, Codec codec, PipelineOptions options, Optional<TileAccess> access) {
+            this.layout = layout;
+            this.orders = orders;
+            this.access = access;
+            this.coders = new CoderPair(codec, options.kernels());
+        }
+
+        @Override
+        public void work(DecodeSlot slot) throws IOException {
+            slot.frame.verify();
+            Tile tile = slot.tile;
+            SubCache sub = layout.subCaches().get(tile.subCache());
+            int[] order = orders.get(tile.subCache());
+            List<TileTensor> tensors = access.isPresent() ? access.get().write(sub, order, tile, scratch) : TileAccess.detached(sub, order, tile, scratch);
+            try {
+                coders.decode(slot.frame.payload(), tile, tensors);
+            } catch (MalformedDataException e) {
+                throw MalformedDataException.at(slot.frame.payloadOffset(), "tile " + slot.frame.item(), e.getMessage());
+            }
+            access.ifPresent(target -> target.commit(tile, tensors));
+        }
+
+        @Override
+        public void close() {
+            coders.close();
+            scratch.close();
+        }
+    }
+}

@@ -1,0 +1,184 @@
+package dev.kvcapsule.engine.pipeline;
+
+import dev.kvcapsule.engine.cache.CacheLayout;
+import dev.kvcapsule.engine.cache.KvCache;
+import dev.kvcapsule.engine.codec.Codec;
+import dev.kvcapsule.engine.codec.Tile;
+import dev.kvcapsule.engine.codec.TileCoder;
+import dev.kvcapsule.engine.codec.TilePlan;
+import dev.kvcapsule.engine.codec.TileTensor;
+import dev.kvcapsule.engine.format.CapsuleWriter;
+import dev.kvcapsule.engine.format.Manifest;
+import dev.kvcapsule.engine.format.Trailer;
+import dev.kvcapsule.engine.memory.GrowingBuffer;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.WritableByteChannel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.zip.CRC32C;
+
+/**
+ * Encodes a cache as a capsule. Every tile is decoded again as soon as it is coded: the error goes into the trailer, a lossless codec that
+ * does not give back every bit is caught before anybody relies on it, and a lossy one whose result is not finite is replaced for that tile.
+ */
+public final class CapsuleEncoder {
+    private CapsuleEncoder() {}
+
+    /**
+     * @param cache what to encode; only read
+     * @param codec how
+     * @param out where the capsule goes, front to back; stays open
+     * @throws IOException if the channel fails; what has been written is then no capsule
+     */
+    public static EncodeReport encode(KvCache cache, Codec codec, WritableByteChannel out, PipelineOptions options) throws IOException {
+        CacheLayout layout = cache.layout();
+        TilePlan plan = new TilePlan(codec, layout);
+        Manifest manifest = new Manifest(codec.spec(), layout);
+        CapsuleWriter writer = new CapsuleWriter(out);
+        MemorySegment[] blobs = new MemorySegment[layout.blobs().size()];
+        for (int b = 0; b < blobs.length; b++) {
+            blobs[b] = cache.blob(b);
+        }
+        writer.begin(manifest, blobs);
+        TileErrors errors = new TileErrors(layout);
+        Drain drain = new Drain(plan, layout, writer, errors, options.progress());
+        List<EncodeSlot> slots = EncodeSlot.ring(options.threads());
+        try {
+            TileAccess access = new TileAccess(cache);
+            new OrderedRing<>(options.threads(), slots, () -> new EncodeWorker(codec, options, access)).run(plan.size(), drain);
+        } finally {
+            slots.forEach(slot -> slot.memory.close());
+        }
+        Trailer trailer = writer.finish(drain.losslessTiles, errors.overall(), errors.relative());
+        return new EncodeReport(manifest, trailer, plan.size(), writer.position());
+    }
+
+    private static final class EncodeSlot extends OrderedRing.Slot {
+        final GrowingBuffer memory = new GrowingBuffer();
+        MemorySegment payload;
+        Tile tile;
+        int crc;
+        boolean fellBack;
+        double[][] sums;
+
+        static List<EncodeSlot> ring(int threads) {
+            List<EncodeSlot> slots = new ArrayList<>();
+            for (int i = 0; i < 2 * threads + 1; i++) {
+                slots.add(new EncodeSlot());
+            }
+            return slots;
+        }
+
+    }
+
+    private static final class Drain implements OrderedRing.Stage<EncodeSlot> {
+        private final TilePlan plan;
+        private final CacheLayout layout;
+        private final CapsuleWriter writer;
+        private final TileErrors errors;
+        private final Progress progress;
+        private final long totalBytes;
+        private long doneBytes;
+        private long losslessTiles;
+
+        Drain(TilePlan plan, CacheLayout layout, CapsuleWriter writer, TileErrors errors, Progress progress) {
+            this.plan = plan;
+            this.layout = layout;
+            this.writer = writer;
+            this.errors = errors;
+            this.progress = progress;
+            this.totalBytes = layout.tensorBytes();
+        }
+
+        @Override
+        public void feed(int job, EncodeSlot slot) {
+            slot.tile = plan.get(job);
+        }
+
+        @Override
+        public void drain(int job, EncodeSlot slot) throws IOException {
+            writer.tile(job, slot.payload.asByteBuffer(), slot.crc);
+            errors.add(slot.tile.subCache(), slot.tile.firstTensor(), slot.sums);
+            losslessTiles += slot.fellBack ? 1 : 0;
+            doneBytes += TilePlan.rawBytes(layout, slot.tile);
+            progress.update(doneBytes, totalBytes);
+        }
+    }
+
+    private static final class EncodeWorker implements OrderedRing.Worker<EncodeSlot> {
+        private final Codec codec;
+        private final PipelineOptions options;
+        private final TileAccess access;
+        private final CoderPair coders;
+        private final Scratch input = new Scratch();
+        private final Scratch output = new Scratch();
+        private final ErrorMeter meter;
+
+        EncodeWorker(Codec codec, PipelineOptions options, TileAccess access) {
+            this.codec = codec;
+            this.options = options;
+            this.access = access;
+            this.coders = new CoderPair(codec, options.kernels());
+            this.meter = new ErrorMeter(options.kernels());
+        }
+
+        @Override
+        public void work(EncodeSlot slot) throws IOException {
+            Tile tile = slot.tile;
+            List<TileTensor> tensors = access.read(tile, input);
+            MemorySegment buffer = slot.memory.atLeast(coders.maxPayloadBytes(tensors));
+            long bytes = tile.exact() ? TileCoder.UNREPRESENTABLE : coders.encode(tensors, buffer);
+            slot.sums = new double[tile.tensors()][2];
+            boolean lossless = codec.isLossless();
+            if (bytes >= 0 && !check(buffer.asSlice(0, bytes), tile, tensors, lossless, slot.sums)) {
+                bytes = TileCoder.UNREPRESENTABLE;
+            }
+            slot.fellBack = bytes < 0 && !tile.exact();
+            if (bytes < 0) {
+                bytes = coders.encodeLosslessly(tensors, buffer);
+                check(buffer.asSlice(0, bytes), tile, tensors, true, slot.sums);
+            }
+            slot.payload = buffer.asSlice(0, bytes);
+            CRC32C crc = new CRC32C();
+            crc.update(slot.payload.asByteBuffer());
+            slot.crc = (int) crc.getValue();
+        }
+
+        /** Decodes what was just coded and measures it. @return whether it is usable: always for lossless, else if all of it is finite */
+        private boolean check(MemorySegment payload, Tile tile, List<TileTensor> tensors, boolean lossless, double[][] sums) throws IOException {
+            List<TileTensor> decoded = new ArrayList<>(tensors.size());
+            output.reset();
+            for (TileTensor tensor : tensors) {
+                decoded.add(new TileTensor(tensor.layer(), tensor.part(), tensor.tokens(), output.take(tensor.rows().byteSize()), tensor.positions()));
+            }
+            coders.decode(payload, tile, decoded);
+            int next = 0;
+            for (int i = 0; i < tile.tensors(); i++) {
+                if (next < tensors.size() && isTensor(tensors.get(next), tile, i)) {
+                    TileTensor original = tensors.get(next);
+                    TileTensor copy = decoded.get(next++);
+                    if (lossless && original.rows().mismatch(copy.rows()) >= 0) {
+                        throw new IllegalStateException("codec " + codec.spec() + " did not give back every bit of tile " + tile);
+                    }
+                    if (!meter.measure(original, copy, lossless, sums[i])) {
+                        return false;
+                    }
+                }
+            }
+            return true;
+        }
+
+        private static boolean isTensor(TileTensor tensor, Tile tile, int i) {
+            return tensor.part() == TilePlan.part(tile.firstTensor() + i);
+        }
+
+        @Override
+        public void close() {
+            coders.close();
+            input.close();
+            output.close();
+            meter.close();
+        }
+    }
+}

@@ -1,0 +1,73 @@
+package dev.kvcapsule.engine.pipeline;
+
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.codec.Codec;
+import dev.kvcapsule.engine.codec.Codecs;
+import dev.kvcapsule.engine.codec.Tile;
+import dev.kvcapsule.engine.codec.TileCoder;
+import dev.kvcapsule.engine.codec.TileTensor;
+import dev.kvcapsule.engine.kernel.Kernels;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+/**
+ * A thread's coders: the capsule's codec, and the lossless one for exact tiles and for tiles that the codec cannot carry. A tile's payload
+ * begins with one byte that says which of them made the rest.
+ */
+final class CoderPair implements AutoCloseable {
+    /** Bytes in front of what a coder writes. */
+    static final int PREFIX_BYTES = 1;
+
+    private static final byte BY_CODEC = 0;
+    private static final byte LOSSLESS = 1;
+
+    private final TileCoder coder;
+    private final TileCoder lossless;
+
+    CoderPair(Codec codec, Kernels kernels) {
+        this.coder = codec.newCoder(kernels);
+        this.lossless = Codecs.create(Codecs.LOSSLESS).newCoder(kernels);
+    }
+
+    long maxPayloadBytes(List<TileTensor> tensors) {
+        return PREFIX_BYTES + Math.max(coder.maxEncodedBytes(tensors), lossless.maxEncodedBytes(tensors));
+    }
+
+    /** @return bytes of the payload, or {@link TileCoder#UNREPRESENTABLE} */
+    long encode(List<TileTensor> tensors, MemorySegment out) {
+        return prefixed(BY_CODEC, coder.encode(tensors, out.asSlice(PREFIX_BYTES)), out);
+    }
+
+    /** @return bytes of the payload */
+    long encodeLosslessly(List<TileTensor> tensors, MemorySegment out) {
+        return prefixed(LOSSLESS, lossless.encode(tensors, out.asSlice(PREFIX_BYTES)), out);
+    }
+
+    private static long prefixed(byte by, long bytes, MemorySegment out) {
+        out.set(ValueLayout.JAVA_BYTE, 0, by);
+        return bytes < 0 ? bytes : PREFIX_BYTES + bytes;
+    }
+
+    /** @throws MalformedDataException if the payload does not decode to such tensors */
+    void decode(MemorySegment payload, Tile tile, List<TileTensor> tensors) throws MalformedDataException {
+        if (payload.byteSize() < PREFIX_BYTES) {
+            throw new MalformedDataException("tile payload is empty");
+        }
+        byte by = payload.get(ValueLayout.JAVA_BYTE, 0);
+        MemorySegment body = payload.asSlice(PREFIX_BYTES);
+        if (by == LOSSLESS) {
+            lossless.decode(body, tensors);
+        } else if (by == BY_CODEC && !tile.exact()) {
+            coder.decode(body, tensors);
+        } else {
+            throw new MalformedDataException("tile payload names coder " + by);
+        }
+    }
+
+    @Override
+    public void close() {
+        coder.close();
+        lossless.close();
+    }
+}

@@ -1,0 +1,42 @@
+package dev.kvcapsule.engine.pipeline;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** Off-heap memory that is handed out piece by piece and taken back all at once; grows to the largest use it has seen. */
+final class Scratch implements AutoCloseable {
+    private static final long ALIGNMENT = 64;
+
+    private Arena arena = Arena.ofShared();
+    private MemorySegment block = MemorySegment.NULL;
+    private long used;
+    private long wanted;
+
+    /** Takes everything back. */
+    void reset() {
+        if (wanted > block.byteSize()) {
+            arena.close();
+            arena = Arena.ofShared();
+            block = arena.allocate(wanted, ALIGNMENT);
+        }
+        used = 0;
+        wanted = 0;
+    }
+
+    /** Hands out {@code bytes} bytes, aligned, with any contents, until the next {@link #reset}. */
+    MemorySegment take(long bytes) {
+        long rounded = (bytes + ALIGNMENT - 1) & -ALIGNMENT;
+        wanted += rounded;
+        if (used + rounded > block.byteSize()) {
+            return arena.allocate(bytes, ALIGNMENT);
+        }
+        MemorySegment piece = block.asSlice(used, bytes);
+        used += rounded;
+        return piece;
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}
