@@ -17,15 +17,17 @@ import java.util.TreeMap;
  * @param fallback what holds for every layer when {@code layers} is empty (for the global layers only, if the file holds two caches)
  * @param localFallback what holds for the sliding-window layers of a file that holds two caches, when {@code layers} is empty
  * @param memory how the model's memory is laid out
+ * @param recurrentLayers how many layers keep a recurrent state; 0 if none or not said
  * @param identity facts to store with the cache: architecture, name, ...
  */
-public record ModelFacts(List<Layer> layers, Optional<Layer> fallback, Optional<Layer> localFallback, Memory memory, Map<String, String> identity) {
+public record ModelFacts(List<Layer> layers, Optional<Layer> fallback, Optional<Layer> localFallback, Memory memory,
+        int recurrentLayers, Map<String, String> identity) {
 
     /** As {@link Layer#valueHeadDim}: the layer keeps no V (multi-head latent attention). */
     public static final int NO_VALUE = -1;
 
     /** Nothing is known: one KV head as wide as the row, no RoPE, and whatever memory structure fits. */
-    public static final ModelFacts UNKNOWN = new ModelFacts(List.of(), Optional.empty(), Optional.empty(), Memory.UNKNOWN, Map.of());
+    public static final ModelFacts UNKNOWN = new ModelFacts(List.of(), Optional.empty(), Optional.empty(), Memory.UNKNOWN, 0, Map.of());
 
     /** Copies the collections. */
     public ModelFacts {
@@ -115,17 +117,14 @@ public record ModelFacts(List<Layer> layers, Optional<Layer> fallback, Optional<
         }
         Memory memory = pairs.containsKey("memory") ? Memory.ofLabel(pairs.get("memory")) : Memory.UNKNOWN;
         int window = pairs.containsKey("window") ? number("window", pairs.get("window"), 0) : 0;
-        int[] heads = heads("heads", pairs.getOrDefault("heads", ""));
+        int[] heads = pairs.containsKey("heads") ? heads("heads", pairs.get("heads")) : new int[3];
         int[] localHeads = pairs.containsKey("local-heads") ? heads("local-heads", pairs.get("local-heads")) : heads;
         Layer layer = new Layer(heads[0], heads[1], heads[2], rope("rope", pairs.get("rope")), window, true);
         Layer local = new Layer(localHeads[0], localHeads[1], localHeads[2], rope("local-rope", pairs.get("local-rope")), window, true);
-        return new ModelFacts(List.of(), Optional.of(layer), Optional.of(local), memory, Map.of());
+        return new ModelFacts(List.of(), Optional.of(layer), Optional.of(local), memory, 0, Map.of());
     }
 
     private static int[] heads(String key, String text) {
-        if (text.isEmpty()) {
-            return new int[3];
-        }
         List<Integer> numbers = new ArrayList<>();
         for (String part : text.split("x", -1)) {
             numbers.add(number(key, part, numbers.size() == 2 ? 0 : 1));

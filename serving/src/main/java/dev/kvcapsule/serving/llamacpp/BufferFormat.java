@@ -37,8 +37,8 @@ public final class BufferFormat extends LlamaStateFormat {
     }
 
     @Override
-    boolean wholeContext() {
-        return false;
+    StateParser.Envelope kind() {
+        return StateParser.Envelope.BUFFER;
     }
 
     @Override

@@ -18,6 +18,16 @@ final class Cells {
 
     private Cells() {}
 
+    /** Whose cells they are. */
+    enum Sequences {
+        /** All of one sequence. */
+        ONE,
+        /** Each of one sequence, but not all of the same. */
+        SEVERAL,
+        /** At least one is shared by several. */
+        SEVERAL_IN_A_CELL
+    }
+
     /**
      * What the records of a stream say.
      *
@@ -66,12 +76,12 @@ final class Cells {
     /**
      * Checks records that come from a capsule, where nothing has looked at them yet.
      *
-     * @return the sequence of every cell; -1 if they differ or a cell has several
      * @throws MalformedDataException if they are not {@code positions}' records to the last byte
      */
-    static int check(MemorySegment records, Positions positions, int extBytes, String blob) throws MalformedDataException {
+    static Sequences check(MemorySegment records, Positions positions, int extBytes, String blob) throws MalformedDataException {
         Input in = new Input(records, 0);
-        int sequence = -2;
+        int sequence = 0;
+        Sequences result = Sequences.ONE;
         try {
             for (int i = 0; i < positions.cells(); i++) {
                 long at = in.offset();
@@ -83,12 +93,17 @@ final class Cells {
                 in.skip(extBytes, blob + ": cell extension");
                 int first = in.i32(blob + ": sequence id");
                 in.skip(4L * (sequences - 1), blob + ": sequence ids");
-                sequence = sequences == 1 && (sequence == -2 || sequence == first) ? first : -1;
+                sequence = i == 0 ? first : sequence;
+                if (sequences > 1) {
+                    result = Sequences.SEVERAL_IN_A_CELL;
+                } else if (first != sequence && result == Sequences.ONE) {
+                    result = Sequences.SEVERAL;
+                }
             }
             if (in.remaining() != 0) {
                 throw new Broken(in.offset(), blob, in.remaining() + " bytes too many");
             }
-            return sequence;
+            return result;
         } catch (Broken e) {
             throw e.malformed();
         }

@@ -35,8 +35,8 @@ public final class GgsnFormat extends LlamaStateFormat {
     }
 
     @Override
-    boolean wholeContext() {
-        return true;
+    StateParser.Envelope kind() {
+        return StateParser.Envelope.CONTEXT;
     }
 
     @Override

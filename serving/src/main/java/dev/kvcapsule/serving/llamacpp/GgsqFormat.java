@@ -33,8 +33,8 @@ public final class GgsqFormat extends LlamaStateFormat {
     }
 
     @Override
-    boolean wholeContext() {
-        return false;
+    StateParser.Envelope kind() {
+        return StateParser.Envelope.SEQUENCE;
     }
 
     @Override

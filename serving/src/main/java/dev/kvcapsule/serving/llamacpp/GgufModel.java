@@ -82,7 +82,7 @@ public final class GgufModel {
             for (int l = 0; l < layerCount; l++) {
                 none.add(new ModelFacts.Layer(0, 0, 0, Optional.empty(), 0, false));
             }
-            return facts(none, ModelFacts.Memory.RECURRENT, identity);
+            return facts(none, ModelFacts.Memory.RECURRENT, layerCount, identity);
         }
         int[] windows = windows();
         boolean local = false;
@@ -110,11 +110,11 @@ public final class GgufModel {
             case HYBRID -> local ? ModelFacts.Memory.HYBRID_ISWA : ModelFacts.Memory.HYBRID;
             default -> ModelFacts.Memory.UNKNOWN;
         };
-        return facts(layers, memory, identity);
+        return facts(layers, memory, architecture.kind() == Architecture.Kind.HYBRID ? recurrentLayers(attention) : 0, identity);
     }
 
-    private static ModelFacts facts(List<ModelFacts.Layer> layers, ModelFacts.Memory memory, Map<String, String> identity) {
-        return new ModelFacts(layers, Optional.empty(), Optional.empty(), memory, identity);
+    private static ModelFacts facts(List<ModelFacts.Layer> layers, ModelFacts.Memory memory, int recurrent, Map<String, String> identity) {
+        return new ModelFacts(layers, Optional.empty(), Optional.empty(), memory, recurrent, identity);
     }
 
     /** Multi-head latent attention: K rows hold the latent and the rotated part, V is a view of them. */
@@ -146,6 +146,20 @@ public final class GgufModel {
             attention[l] = own;
         }
         return attention;
+    }
+
+    /** How many layers keep a recurrent state: those without attention, but for layers that are a feed-forward network only. */
+    private int recurrentLayers(boolean[] attention) throws MalformedDataException {
+        if (name.equals("falcon-h1")) {
+            return layerCount;
+        }
+        boolean networksApart = name.equals("nemotron_h") || name.equals("nemotron_h_moe");
+        long[] network = networksApart ? perLayer("feed_forward_length", new long[layerCount]) : new long[layerCount];
+        int count = 0;
+        for (int l = 0; l < layerCount; l++) {
+            count += !attention[l] && network[l] == 0 ? 1 : 0;
+        }
+        return count;
     }
 
     /** The window of every layer. */

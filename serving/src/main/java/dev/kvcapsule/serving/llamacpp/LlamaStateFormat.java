@@ -27,8 +27,8 @@ abstract class LlamaStateFormat implements CacheFormat {
      */
     record Envelope(MemorySegment prompt, Map<String, String> origin, long payload) {}
 
-    /** Whether the file holds every sequence of a context. */
-    abstract boolean wholeContext();
+    /** What may be in the payload. */
+    abstract StateParser.Envelope kind();
 
     abstract Envelope envelope(MemorySegment file) throws Broken;
 
@@ -43,7 +43,7 @@ abstract class LlamaStateFormat implements CacheFormat {
     public KvCache read(MemorySegment file, ModelFacts model) throws MalformedDataException {
         try {
             Envelope envelope = envelope(file);
-            ParsedState state = StateParser.parse(file, envelope.payload, wholeContext(), model);
+            ParsedState state = StateParser.parse(file, envelope.payload, kind(), model);
             return StateReader.read(file, state, model, envelope.prompt, envelope.origin);
         } catch (Broken e) {
             throw e.malformed();
@@ -52,7 +52,7 @@ abstract class LlamaStateFormat implements CacheFormat {
 
     @Override
     public CacheImage plan(CacheLayout layout, List<MemorySegment> blobs, CacheTarget target) throws MalformedDataException {
-        StatePlan plan = StatePlan.of(layout, blobs, target.tokens(), wholeContext());
+        StatePlan plan = StatePlan.of(layout, blobs, target.tokens(), kind());
         try {
             return new StateImage(plan, header(layout, plan, target.dialect()));
         } catch (ArithmeticException e) {

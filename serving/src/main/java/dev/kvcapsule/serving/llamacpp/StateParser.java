@@ -25,8 +25,12 @@ final class StateParser {
     /** LLAMA_MAX_SEQ of llama.cpp. */
     private static final int MAX_SEQUENCES = 256;
 
+    /** One row of a recurrent state; the rows of an empty one have a size and no bytes. */
+    private static final long MAX_ROW_BYTES = 1L << 40;
+
     private static final int DSV4_MAGIC = 0x34565344;
     private static final int[] EXT_BYTES = {0, 12, 8};
+    private static final int[] NO_EXT = {0};
     private static final boolean[] WITH_VALUES = {true};
     private static final boolean[] WITHOUT_VALUES = {false};
     private static final boolean[] EITHER = {true, false};
@@ -44,43 +48,54 @@ final class StateParser {
     private static final Shape PARTIAL_HYBRID_ISWA = new Shape(List.of("swa"), true);
 
     private final MemorySegment file;
-    private final boolean wholeContext;
+    private final Envelope envelope;
     private final boolean[] values;
+    private final int recurrentLayers;
     private final Set<ParsedState> results = new LinkedHashSet<>();
     private Broken furthest;
 
-    private StateParser(MemorySegment file, boolean wholeContext, boolean[] values) {
+    /** What the envelope of a payload allows in it. */
+    enum Envelope {
+        /** A file of one sequence. */
+        SEQUENCE,
+        /** A buffer of one sequence, from which the global cache may have been left out. */
+        BUFFER,
+        /** A file of any number of sequences. */
+        CONTEXT
+    }
+
+    private StateParser(MemorySegment file, Envelope envelope, boolean[] values, int recurrentLayers) {
         this.file = file;
-        this.wholeContext = wholeContext;
+        this.envelope = envelope;
         this.values = values;
+        this.recurrentLayers = recurrentLayers;
     }
 
     /**
      * @param file the whole file
      * @param offset where the payload begins; it ends with the file
-     * @param wholeContext whether cells may belong to any number of sequences (GGSN), or to exactly one
      * @param facts what is known of the model
      * @throws Broken if no structure, or more than one, ends at the end of the file
      */
-    static ParsedState parse(MemorySegment file, long offset, boolean wholeContext, ModelFacts facts) throws Broken {
+    static ParsedState parse(MemorySegment file, long offset, Envelope envelope, ModelFacts facts) throws Broken {
         if (file.byteSize() - offset >= 4 && file.get(Input.I32, offset) == DSV4_MAGIC) {
             throw new Broken(offset, "payload", "is a DeepSeek-V4 state (magic 'DSV4'), which is not supported");
         }
-        StateParser parser = new StateParser(file, wholeContext, valuesOf(facts));
-        for (Shape shape : shapes(facts.memory())) {
-            for (int ext : EXT_BYTES) {
-                parser.search(shape, offset, ext, List.of());
-                if (shape.blocks.isEmpty()) {
-                    break;
-                }
-            }
-        }
+        StateParser parser = new StateParser(file, envelope, valuesOf(facts), facts.recurrentLayers());
+        parser.search(offset, facts.memory());
         if (parser.results.size() > 1) {
             throw new Broken(offset, "payload", "can be read in " + parser.results.size()
                     + " ways that all end at the end of the file; name the model, or its memory");
         }
         if (parser.results.isEmpty()) {
             Broken far = parser.furthest;
+            if (parser.values == WITH_VALUES && facts.equals(ModelFacts.UNKNOWN)) {
+                StateParser latent = new StateParser(file, envelope, EITHER, 0);
+                latent.search(offset, facts.memory());
+                if (!latent.results.isEmpty()) {
+                    throw new Broken(far.offset, far.field, far.reason + "; without V (multi-head latent attention) it would be whole: name the model to say so");
+                }
+            }
             String tried = facts.memory() == ModelFacts.Memory.UNKNOWN ? "no known memory structure fits; the best one stops here: "
                     : "not a state of a model with " + facts.memory().label() + " memory: ";
             throw new Broken(far.offset, far.field, tried + far.reason);
@@ -93,33 +108,45 @@ final class StateParser {
      *
      * @throws Broken if the bytes are not one recurrent state to the last byte; offsets count from its start
      */
-    static void checkRecurrent(MemorySegment bytes, boolean wholeContext) throws Broken {
-        new StateParser(bytes, wholeContext, EITHER).recurrent(new Input(bytes, 0));
+    static void checkRecurrent(MemorySegment bytes, Envelope envelope) throws Broken {
+        new StateParser(bytes, envelope, EITHER, 0).recurrent(new Input(bytes, 0));
     }
 
-    private static List<Shape> shapes(ModelFacts.Memory memory) {
+    private void search(long offset, ModelFacts.Memory memory) {
+        for (Shape shape : shapes(memory, envelope == Envelope.BUFFER)) {
+            for (int ext : shape.blocks.isEmpty() ? NO_EXT : EXT_BYTES) {
+                search(shape, offset, ext, List.of());
+            }
+        }
+    }
+
+    private static List<Shape> shapes(ModelFacts.Memory memory, boolean partial) {
         return switch (memory) {
             case UNKNOWN -> List.of(DENSE, ISWA, HYBRID, HYBRID_ISWA, RECURRENT);
             case DENSE -> List.of(DENSE);
-            case ISWA -> List.of(ISWA, PARTIAL_ISWA);
-            case HYBRID -> List.of(HYBRID, RECURRENT);
-            case HYBRID_ISWA -> List.of(HYBRID_ISWA, PARTIAL_HYBRID_ISWA);
+            case ISWA -> partial ? List.of(ISWA, PARTIAL_ISWA) : List.of(ISWA);
+            case HYBRID -> partial ? List.of(HYBRID, RECURRENT) : List.of(HYBRID);
+            case HYBRID_ISWA -> partial ? List.of(HYBRID_ISWA, PARTIAL_HYBRID_ISWA) : List.of(HYBRID_ISWA);
             case RECURRENT -> List.of(RECURRENT);
         };
     }
 
-    /** Whether layers have V: all, none, or either if nothing is known of it. */
+    /**
+     * Whether layers have V: all, none, or either. All if nothing is known: a file that ends behind K is far more likely cut off than a state of
+     * latent attention.
+     */
     private static boolean[] valuesOf(ModelFacts facts) {
         List<ModelFacts.Layer> known = facts.layers().isEmpty() ? facts.fallback().stream().toList()
                 : facts.layers().stream().filter(ModelFacts.Layer::attention).toList();
-        // An indexer beside the attention cache has no V whatever the model's layers have, so an unknown memory leaves both open.
-        if (known.isEmpty() || facts.memory() == ModelFacts.Memory.UNKNOWN) {
-            return EITHER;
+        if (known.isEmpty() || facts.layers().isEmpty() && known.getFirst().valueHeadDim() == 0) {
+            return WITH_VALUES;
         }
         if (known.stream().allMatch(layer -> layer.valueHeadDim() == ModelFacts.NO_VALUE)) {
             return WITHOUT_VALUES;
         }
-        return known.stream().allMatch(layer -> layer.valueHeadDim() > 0) ? WITH_VALUES : EITHER;
+        // An indexer beside the attention cache has no V whatever the layers have, so a model of unknown memory leaves both open.
+        boolean indexer = !facts.layers().isEmpty() && facts.memory() == ModelFacts.Memory.UNKNOWN;
+        return !indexer && known.stream().allMatch(layer -> layer.valueHeadDim() > 0) ? WITH_VALUES : EITHER;
     }
 
     private void search(Shape shape, long offset, int ext, List<Block> found) {
@@ -205,7 +232,7 @@ final class StateParser {
 
     private void cell(Input in, int ext) throws Broken {
         in.u32("cell position", 0, Integer.MAX_VALUE);
-        int sequences = in.u32("n_seq_id", 1, wholeContext ? MAX_SEQUENCES : 1);
+        int sequences = in.u32("n_seq_id", 1, envelope == Envelope.CONTEXT ? MAX_SEQUENCES : 1);
         in.skip(ext, "cell extension");
         for (int s = 0; s < sequences; s++) {
             in.u32("sequence id", 0, MAX_SEQUENCES - 1);
@@ -243,28 +270,37 @@ final class StateParser {
         int last = -1;
         for (int i = 0; i < cells; i++) {
             last = Math.max(last, in.u32("recurrent cell position", 0, Integer.MAX_VALUE));
-            int sequences = in.u32("recurrent n_seq_id", 0, wholeContext ? MAX_SEQUENCES : 0);
+            int sequences = in.u32("recurrent n_seq_id", 0, envelope == Envelope.CONTEXT ? MAX_SEQUENCES : 0);
             for (int s = 0; s < sequences; s++) {
                 in.u32("recurrent sequence id", 0, MAX_SEQUENCES - 1);
             }
         }
         in.u32("recurrent s_trans", 0, 0);
-        int layers = in.u32("recurrent n_layer", 0, MAX_LAYERS);
-        int rows = 0;
-        while (in.remaining() > 0 && rows < 2 * layers) {
+        int layers = in.u32("recurrent n_layer", 1, MAX_LAYERS);
+        long rowsAt = in.offset();
+        List<Long> sizes = new ArrayList<>();
+        while (in.remaining() > 0 && sizes.size() < 2 * layers) {
             long at = in.offset();
-            if (GgmlType.of(in.i32("recurrent type")).isPresent()) {
-                rows++;
-            } else if (rows > 0) {
-                in = new Input(file, at);
-            } else {
+            boolean typed = GgmlType.of(in.i32("recurrent type")).isPresent();
+            if (!typed && sizes.isEmpty()) {
                 throw new Broken(at, "recurrent type", "is not a ggml type of a recurrent state");
             }
-            long bytes = in.u64("recurrent row size", 0, in.remaining());
+            in = typed ? in : new Input(file, at);
+            long bytes = in.u64("recurrent row size", 0, MAX_ROW_BYTES);
             in.skip(cells != 0 && bytes > in.remaining() / cells ? Long.MAX_VALUE : bytes * cells, "recurrent rows");
+            if (typed) {
+                sizes.add(bytes);
+            }
         }
         if (in.remaining() != 0) {
             throw new Broken(in.offset(), "end of the recurrent state", "expected here, " + in.remaining() + " bytes before the end of the file");
+        }
+        int half = sizes.size() / 2;
+        boolean paired = half > 0 && sizes.size() == 2 * half && sizes.subList(0, half).stream().distinct().count() == 1
+                && sizes.subList(half, 2 * half).stream().distinct().count() == 1;
+        if (!paired || recurrentLayers > 0 && half != recurrentLayers) {
+            throw new Broken(rowsAt, "recurrent rows", "are " + sizes.size() + " tensors, expected R and S of "
+                    + (recurrentLayers > 0 ? recurrentLayers : "one or more") + " layers");
         }
         return new Recurrent(start, in.offset() - start, last);
     }

@@ -82,12 +82,12 @@ record StatePlan(long tokens, MemorySegment prompt, List<Block> blocks, Optional
 
     /**
      * @param target tokens to keep
-     * @param wholeContext whether the file holds all sequences of a context (GGSN) or exactly one
+     * @param envelope what the file may hold
      * @throws UnsupportedOperationException if the cache cannot be held or cut, with the reason
      * @throws MalformedDataException if facts and blobs contradict each other
      */
-    static StatePlan of(CacheLayout layout, List<MemorySegment> blobs, OptionalInt target, boolean wholeContext) throws MalformedDataException {
-        Builder builder = new Builder(layout, blobs, wholeContext, PrefixCut.length(layout.tokens(), target));
+    static StatePlan of(CacheLayout layout, List<MemorySegment> blobs, OptionalInt target, StateParser.Envelope envelope) throws MalformedDataException {
+        Builder builder = new Builder(layout, blobs, envelope, PrefixCut.length(layout.tokens(), target));
         try {
             return builder.build();
         } catch (ArithmeticException | IllegalArgumentException e) {
@@ -100,13 +100,17 @@ record StatePlan(long tokens, MemorySegment prompt, List<Block> blocks, Optional
         private final List<MemorySegment> bytes;
         private final Map<String, MemorySegment> blobs = new HashMap<>();
         private final Map<String, SubCache> subCaches = new HashMap<>();
+        private final StateParser.Envelope envelope;
         private final boolean wholeContext;
+        private final boolean fromContext;
         private final OptionalInt cut;
 
-        Builder(CacheLayout layout, List<MemorySegment> bytes, boolean wholeContext, OptionalInt cut) throws MalformedDataException {
+        Builder(CacheLayout layout, List<MemorySegment> bytes, StateParser.Envelope envelope, OptionalInt cut) throws MalformedDataException {
             this.layout = layout;
             this.bytes = bytes;
-            this.wholeContext = wholeContext;
+            this.envelope = envelope;
+            this.wholeContext = envelope == StateParser.Envelope.CONTEXT;
+            this.fromContext = GgsnFormat.NAME.equals(layout.origin().get(Origin.FORMAT));
             this.cut = cut;
             if (bytes.size() != layout.blobs().size()) {
                 throw new MalformedDataException(bytes.size() + " blobs for a layout of " + layout.blobs().size());
@@ -164,11 +168,11 @@ record StatePlan(long tokens, MemorySegment prompt, List<Block> blocks, Optional
             if (cut.isPresent()) {
                 throw new UnsupportedOperationException("a recurrent state sums up all of its tokens: it cannot be cut to a prefix");
             }
-            if (wholeContext != GgsnFormat.NAME.equals(layout.origin().get(Origin.FORMAT))) {
+            if (wholeContext != fromContext) {
                 throw new UnsupportedOperationException("a recurrent state names its sequences in a GGSN file only: it cannot be converted from or to one");
             }
             try {
-                StateParser.checkRecurrent(bytes, wholeContext);
+                StateParser.checkRecurrent(bytes, envelope);
             } catch (Broken e) {
                 throw new MalformedDataException("blob " + Origin.RECURRENT_BLOB + ", " + e.malformed().getMessage());
             }
@@ -200,8 +204,12 @@ record StatePlan(long tokens, MemorySegment prompt, List<Block> blocks, Optional
                         + (records == null ? "no" : "a") + " blob of its cells");
             }
             if (records != null) {
-                int common = Cells.check(records, sub.positions(), ext, Origin.CELLS_BLOB + sub.name());
-                if (common < 0 && (!wholeContext || cut.isPresent())) {
+                // llama.cpp ignores the ids in a single sequence's state; what counts is that every cell has one.
+                Cells.Sequences sequences = Cells.check(records, sub.positions(), ext, Origin.CELLS_BLOB + sub.name());
+                if (sequences == Cells.Sequences.SEVERAL_IN_A_CELL && !fromContext) {
+                    throw new MalformedDataException("blob " + Origin.CELLS_BLOB + sub.name() + " has cells of several sequences in a state of one");
+                }
+                if (sequences != Cells.Sequences.ONE && (wholeContext != fromContext || cut.isPresent() && fromContext)) {
                     throw new UnsupportedOperationException("cache '" + sub.name() + "' holds several sequences: it cannot be cut or become a single "
                             + "sequence's state");
                 }

@@ -1,0 +1,129 @@
+package dev.kvcapsule.serving;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/** The real files of the test data, with what an independent parser found in them. */
+public final class RealStates {
+    static final String FOLDER = "/dev/kvcapsule/testdata/";
+
+    private RealStates() {}
+
+    /** A file and its line of PROVENANCE.jsonl: maps, lists, strings, longs and booleans. */
+    public record State(String file, Map<String, Object> facts) {
+        @Override
+        public String toString() {
+            return file;
+        }
+
+        /** The blocks of the payload, each a map. */
+        public List<Map<String, Object>> blocks() {
+            return maps(map(facts.get("parsed")).get("blocks"));
+        }
+
+        /** The header of the model that wrote it. */
+        public MemorySegment model(Arena arena) {
+            return RealStates.model((String) facts.get("model"), arena);
+        }
+
+        /** Its bytes. */
+        public MemorySegment bytes(Arena arena) {
+            return RealStates.state(file, arena);
+        }
+    }
+
+    /** All states. */
+    public static Stream<State> all() {
+        List<State> states = new ArrayList<>();
+        for (String line : new String(bytes("states/PROVENANCE.jsonl"), StandardCharsets.UTF_8).split("\n")) {
+            Map<String, Object> facts = map(json(line));
+            states.add(new State((String) facts.get("file"), facts));
+        }
+        return states.stream();
+    }
+
+    public static MemorySegment state(String file, Arena arena) {
+        return nativeCopy(bytes("states/" + file), arena);
+    }
+
+    public static MemorySegment model(String file, Arena arena) {
+        return nativeCopy(bytes("gguf/" + file), arena);
+    }
+
+    public static MemorySegment nativeCopy(byte[] bytes, Arena arena) {
+        return arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes);
+    }
+
+    @SuppressWarnings("unchecked")
+    public static Map<String, Object> map(Object value) {
+        return (Map<String, Object>) value;
+    }
+
+    @SuppressWarnings("unchecked")
+    public static List<Map<String, Object>> maps(Object value) {
+        return (List<Map<String, Object>>) value;
+    }
+
+    private static byte[] bytes(String name) {
+        try (InputStream in = RealStates.class.getResourceAsStream(FOLDER + name)) {
+            return in.readAllBytes();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Object json(String line) {
+        try (JsonParser parser = new JsonFactory().createParser(line)) {
+            parser.nextToken();
+            return value(parser);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Object value(JsonParser parser) throws IOException {
+        switch (parser.currentToken()) {
+            case START_OBJECT -> {
+                Map<String, Object> map = new LinkedHashMap<>();
+                while (parser.nextToken() != JsonToken.END_OBJECT) {
+                    String name = parser.currentName();
+                    parser.nextToken();
+                    map.put(name, value(parser));
+                }
+                return map;
+            }
+            case START_ARRAY -> {
+                List<Object> list = new ArrayList<>();
+                while (parser.nextToken() != JsonToken.END_ARRAY) {
+                    list.add(value(parser));
+                }
+                return list;
+            }
+            case VALUE_STRING -> {
+                return parser.getText();
+            }
+            case VALUE_NUMBER_INT -> {
+                return parser.getLongValue();
+            }
+            case VALUE_TRUE, VALUE_FALSE -> {
+                return parser.getBooleanValue();
+            }
+            default -> {
+                return null;
+            }
+        }
+    }
+}
