@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileVisitOption;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -122,7 +123,7 @@ class RealStatesTest {
     void moreStatesAreRebuiltToTheByte() throws IOException {
         String folder = System.getProperty("kvcapsule.states");
         Assumptions.assumeTrue(folder != null, "no folder of more states is named");
-        try (Stream<Path> files = Files.walk(Path.of(folder))) {
+        try (Stream<Path> files = Files.walk(Path.of(folder), FileVisitOption.FOLLOW_LINKS)) {
             for (Path path : files.filter(path -> path.toString().matches(".*\\.(ggsq|ggsn|buf|bin)")).toList()) {
                 try (Arena arena = Arena.ofConfined(); FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
                     ModelFacts facts = path.toString().contains("deepseek") ? LATENT : ModelFacts.UNKNOWN;
