@@ -12,11 +12,12 @@ import java.util.List;
  * Reads tiles out of a cache. Rows that lie in token order are used where they are; others (transposed V, heads apart, a sliding window that
  * wrapped around) are gathered.
  */
-final class TileInput {
+public final class TileInput {
     private final KvCache cache;
     private final TileShapes shapes;
 
-    TileInput(KvCache cache) {
+    /** Reads from that cache. */
+    public TileInput(KvCache cache) {
         this.cache = cache;
         this.shapes = new TileShapes(cache.layout());
     }
@@ -26,7 +27,7 @@ final class TileInput {
     }
 
     /** The tile's tensors, valid until the scratch is reset. */
-    List<TileTensor> read(Tile tile, Scratch scratch) {
+    public List<TileTensor> read(Tile tile, Scratch scratch) {
         List<TileTensor> tensors = shapes.tensors(tile, scratch, (layer, part) ->
                 shapes.hasRowsInOrder(tile.subCache(), part) ? cache.tensor(tile.subCache(), layer, part) : MemorySegment.NULL);
         shapes.forEach(tile, tensors, (layer, tensor) -> {
