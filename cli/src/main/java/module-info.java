@@ -4,6 +4,7 @@ module dev.kvcapsule.cli {
     requires com.fasterxml.jackson.core;
     requires dev.kvcapsule.codecs;
     requires dev.kvcapsule.serving;
+    requires dev.kvcapsule.testdata;
     requires info.picocli;
 
     opens dev.kvcapsule.cli to info.picocli;

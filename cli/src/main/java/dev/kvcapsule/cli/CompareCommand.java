@@ -46,7 +46,7 @@ final class CompareCommand implements Callable<Integer> {
             } catch (IllegalArgumentException e) {
                 throw new Failures.UsageException(a + " and " + b + " cannot be compared: " + e.getMessage());
             }
-            bar.close();
+            bar.clear();
             if (options.json()) {
                 options.out().println(json(original, comparison));
             } else {

@@ -67,6 +67,7 @@ final class DoctorCommand implements Callable<Integer> {
         return new Finding("aot", used ? "yes" : "no", used ? "starts from " + cache : "no AOT cache: starting takes longer; ./capsule makes one when it builds");
     }
 
+    @SuppressWarnings("restricted") // loading the library is what is to be tried
     private static Finding libllama() {
         String folder = System.getenv("CAPSULE_LIBLLAMA");
         if (folder == null) {

@@ -74,7 +74,7 @@ final class EncodeCommand implements Callable<Integer> {
                     out.commit();
                 }
             }
-            bar.close();
+            bar.clear();
             print(cache, report, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9, standard);
         }
         return ExitCode.DONE;

@@ -42,12 +42,17 @@ final class ProgressBar implements Progress, AutoCloseable {
         err.flush();
     }
 
-    /** Takes the line away. */
-    @Override
-    public void close() {
+    /** Takes the line away; more updates draw it again. */
+    void clear() {
         if (drawn) {
             err.print("\r\033[K");
             err.flush();
+            drawn = false;
         }
+    }
+
+    @Override
+    public void close() {
+        clear();
     }
 }

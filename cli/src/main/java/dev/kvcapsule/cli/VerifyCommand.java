@@ -29,7 +29,7 @@ final class VerifyCommand implements Callable<Integer> {
             Inputs.about(Inputs.name(capsule), () -> {
                 CapsuleReader reader = CapsuleReader.of(in.bytes());
                 Trailer trailer = CapsuleFiles.verify(reader, options.pipeline(reader.manifest().layout().tensorBytes(), bar));
-                bar.close();
+                bar.clear();
                 print(reader, trailer, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9);
                 return null;
             });

@@ -13,6 +13,8 @@ public final class TensorDifference {
     private long rows;
     private boolean finite = true;
 
+    TensorDifference() {}
+
     /** Adds a token's row. */
     void add(long token, float[] a, float[] b, int offset, int width) {
         double error = 0;

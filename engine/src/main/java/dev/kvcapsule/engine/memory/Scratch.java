@@ -12,6 +12,9 @@ public final class Scratch implements AutoCloseable {
     private long used;
     private long wanted;
 
+    /** Empty; memory is taken when it is asked for. */
+    public Scratch() {}
+
     /** Takes everything back. */
     public void reset() {
         if (wanted > block.byteSize()) {

@@ -3,6 +3,7 @@ package dev.kvcapsule.serving.files;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -56,7 +57,7 @@ public final class AtomicOutput implements AutoCloseable {
         Path written;
         try {
             written = Files.createTempFile(folder, "." + target.getFileName() + ".", ".part");
-        } catch (java.nio.file.AccessDeniedException | java.nio.file.FileSystemException e) {
+        } catch (FileSystemException e) {
             throw new IOException("folder " + folder + " cannot be written to: " + reason(e), e);
         }
         UNFINISHED.add(written);
@@ -68,7 +69,7 @@ public final class AtomicOutput implements AutoCloseable {
         }
     }
 
-    private static String reason(java.nio.file.FileSystemException e) {
+    private static String reason(FileSystemException e) {
         return e.getReason() == null ? e.getClass().getSimpleName() : e.getReason();
     }
 
