@@ -7,6 +7,7 @@ module dev.kvcapsule.engine {
     exports dev.kvcapsule.engine;
     exports dev.kvcapsule.engine.cache;
     exports dev.kvcapsule.engine.codec;
+    exports dev.kvcapsule.engine.compare;
     exports dev.kvcapsule.engine.format;
     exports dev.kvcapsule.engine.kernel;
     exports dev.kvcapsule.engine.memory;

@@ -55,7 +55,7 @@ final class PositionClasses {
             total += count;
         }
         // Few symbols a position cannot pay for many tables.
-        classes = (int) Math.clamp(total * positions.length / (32L * TABLE_BYTES), 1, classes);
+        classes = Math.clamp(total * positions.length / (32L * TABLE_BYTES), 1, classes);
         byte[] map = start(positions, classes);
         long[][] histograms = sum(positions, map, classes);
         for (int round = 0; round < ROUNDS && classes > 1; round++) {

@@ -10,7 +10,7 @@ import org.agrona.MutableDirectBuffer;
  * A flyweight over the 40 bytes in front of every frame's payload (docs/format.md, "Frames"). It holds no data: {@link #wrap} points it at
  * bytes, getters and setters work in place.
  */
-public final class FrameHeader {
+final class FrameHeader {
     /** Bytes of a header. */
     public static final int BYTES = 40;
 

@@ -13,6 +13,9 @@ public final class GrowingBuffer implements AutoCloseable {
     private Arena arena;
     private MemorySegment segment = MemorySegment.NULL;
 
+    /** Empty; memory is taken when it is asked for. */
+    public GrowingBuffer() {}
+
     /**
      * Memory of at least {@code bytes} bytes, aligned to 64, with any contents; what an earlier call returned is gone if it was smaller.
      * May be used from any thread, by one at a time.

@@ -2,8 +2,6 @@ package dev.kvcapsule.engine.pipeline;
 
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.CacheLayout;
-import dev.kvcapsule.engine.cache.KvCache;
-import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.codec.Tile;
@@ -14,6 +12,7 @@ import dev.kvcapsule.engine.format.Frame;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
+import dev.kvcapsule.engine.memory.Scratch;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -61,7 +60,7 @@ public final class CapsuleDecoder {
      * @return the trailer
      * @throws MalformedDataException if anything in the capsule is damaged; {@code target} then holds anything
      */
-    public Trailer decode(KvCache target, PipelineOptions options) throws IOException {
+    public Trailer decode(CacheSink target, PipelineOptions options) throws IOException {
         run(Optional.of(target), options, reader.manifest().layout().tensorBytes());
         return reader.finish();
     }
@@ -82,7 +81,7 @@ public final class CapsuleDecoder {
      * @param target a cache of the manifest's layout whose sub-caches hold a prefix, in token order, of the cells
      * @throws MalformedDataException if a tile that was read is damaged; {@code target} then holds anything
      */
-    public void decodePrefix(KvCache target, PipelineOptions options) throws IOException {
+    public void decodePrefix(CacheSink target, PipelineOptions options) throws IOException {
         List<Integer> wanted = new ArrayList<>();
         long bytes = 0;
         for (int t = 0; t < plan.size(); t++) {
@@ -95,15 +94,13 @@ public final class CapsuleDecoder {
         run(Optional.of(target), options, bytes, wanted);
     }
 
-    private void run(Optional<KvCache> target, PipelineOptions options, long totalBytes) throws IOException {
+    private void run(Optional<CacheSink> target, PipelineOptions options, long totalBytes) throws IOException {
         run(target, options, totalBytes, null);
     }
 
     /** @param wanted tile numbers to read by the index; null for all, in order */
-    private void run(Optional<KvCache> target, PipelineOptions options, long totalBytes, List<Integer> wanted) throws IOException {
+    private void run(Optional<CacheSink> target, PipelineOptions options, long totalBytes, List<Integer> wanted) throws IOException {
         CacheLayout layout = reader.manifest().layout();
-        List<int[]> orders = layout.subCaches().stream().map(sub -> sub.positions().tokenOrder()).toList();
-        Optional<TileAccess> access = target.map(TileAccess::new);
         List<DecodeSlot> slots = new ArrayList<>();
         for (int i = 0; i < 2 * options.threads() + 1; i++) {
             slots.add(new DecodeSlot());
@@ -126,7 +123,7 @@ public final class CapsuleDecoder {
                 }
             };
             int jobs = wanted == null ? plan.size() : wanted.size();
-            new OrderedRing<>(options.threads(), slots, () -> new DecodeWorker(layout, orders, codec, options, access)).run(jobs, stage);
+            new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(codec, options, new TileOutput(layout, target.get())) : new VerifyWorker(codec, options, layout)).run(jobs, stage);
         } finally {
             slots.forEach(slot -> slot.memory.close());
         }
@@ -149,33 +146,53 @@ public final class CapsuleDecoder {
         }
     }
 
-    private static final class DecodeWorker implements OrderedRing.Worker<DecodeSlot> {
-        private final CacheLayout layout;
-        private final List<int[]> orders;
-        private final Optional<TileAccess> access;
-        private final CoderPair coders;
-        private final Scratch scratch = new Scratch();
+    private static void decode(CoderPair coders, DecodeSlot slot, List<TileTensor> tensors) throws MalformedDataException {
+        try {
+            coders.decode(slot.frame.payload(), slot.tile, tensors);
+        } catch (MalformedDataException e) {
+            throw MalformedDataException.at(slot.frame.payloadOffset(), "tile " + slot.frame.item(), e.getMessage());
+        }
+    }
 
-        DecodeWorker(CacheLayout layout, List<int[]> orders, Codec codec, PipelineOptions options, Optional<TileAccess> access) {
-            this.layout = layout;
-            this.orders = orders;
-            this.access = access;
+    private static final class DecodeWorker implements OrderedRing.Worker<DecodeSlot> {
+        private final CoderPair coders;
+        private final TileOutput output;
+
+        DecodeWorker(Codec codec, PipelineOptions options, TileOutput output) {
             this.coders = new CoderPair(codec, options.kernels());
+            this.output = output;
         }
 
         @Override
         public void work(DecodeSlot slot) throws IOException {
             slot.frame.verify();
-            Tile tile = slot.tile;
-            SubCache sub = layout.subCaches().get(tile.subCache());
-            int[] order = orders.get(tile.subCache());
-            List<TileTensor> tensors = access.isPresent() ? access.get().write(sub, order, tile, scratch) : TileAccess.detached(sub, order, tile, scratch);
-            try {
-                coders.decode(slot.frame.payload(), tile, tensors);
-            } catch (MalformedDataException e) {
-                throw MalformedDataException.at(slot.frame.payloadOffset(), "tile " + slot.frame.item(), e.getMessage());
-            }
-            access.ifPresent(target -> target.commit(tile, tensors));
+            List<TileTensor> tensors = output.open(slot.tile);
+            CapsuleDecoder.decode(coders, slot, tensors);
+            output.commit(slot.tile, tensors);
+        }
+
+        @Override
+        public void close() {
+            coders.close();
+            output.close();
+        }
+    }
+
+    /** Decodes into scratch and forgets. */
+    private static final class VerifyWorker implements OrderedRing.Worker<DecodeSlot> {
+        private final CoderPair coders;
+        private final TileShapes shapes;
+        private final Scratch scratch = new Scratch();
+
+        VerifyWorker(Codec codec, PipelineOptions options, CacheLayout layout) {
+            this.coders = new CoderPair(codec, options.kernels());
+            this.shapes = new TileShapes(layout);
+        }
+
+        @Override
+        public void work(DecodeSlot slot) throws IOException {
+            slot.frame.verify();
+            CapsuleDecoder.decode(coders, slot, shapes.tensors(slot.tile, scratch, (layer, part) -> MemorySegment.NULL));
         }
 
         @Override

@@ -11,6 +11,7 @@ import dev.kvcapsule.engine.format.CapsuleWriter;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
+import dev.kvcapsule.engine.memory.Scratch;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.WritableByteChannel;
@@ -45,8 +46,8 @@ public final class CapsuleEncoder {
         Drain drain = new Drain(plan, layout, writer, errors, options.progress());
         List<EncodeSlot> slots = EncodeSlot.ring(options.threads());
         try {
-            TileAccess access = new TileAccess(cache);
-            new OrderedRing<>(options.threads(), slots, () -> new EncodeWorker(codec, options, access)).run(plan.size(), drain);
+            TileInput input = new TileInput(cache);
+            new OrderedRing<>(options.threads(), slots, () -> new EncodeWorker(codec, options, input)).run(plan.size(), drain);
         } finally {
             slots.forEach(slot -> slot.memory.close());
         }
@@ -109,16 +110,16 @@ public final class CapsuleEncoder {
     private static final class EncodeWorker implements OrderedRing.Worker<EncodeSlot> {
         private final Codec codec;
         private final PipelineOptions options;
-        private final TileAccess access;
+        private final TileInput tiles;
         private final CoderPair coders;
         private final Scratch input = new Scratch();
         private final Scratch output = new Scratch();
         private final ErrorMeter meter;
 
-        EncodeWorker(Codec codec, PipelineOptions options, TileAccess access) {
+        EncodeWorker(Codec codec, PipelineOptions options, TileInput tiles) {
             this.codec = codec;
             this.options = options;
-            this.access = access;
+            this.tiles = tiles;
             this.coders = new CoderPair(codec, options.kernels());
             this.meter = new ErrorMeter(options.kernels());
         }
@@ -126,7 +127,7 @@ public final class CapsuleEncoder {
         @Override
         public void work(EncodeSlot slot) throws IOException {
             Tile tile = slot.tile;
-            List<TileTensor> tensors = access.read(tile, input);
+            List<TileTensor> tensors = tiles.read(tile, input);
             MemorySegment buffer = slot.memory.atLeast(coders.maxPayloadBytes(tensors));
             long bytes = tile.exact() ? TileCoder.UNREPRESENTABLE : coders.encode(tensors, buffer);
             slot.sums = new double[tile.tensors()][2];
@@ -153,24 +154,16 @@ public final class CapsuleEncoder {
                 decoded.add(new TileTensor(tensor.layer(), tensor.part(), tensor.tokens(), output.take(tensor.rows().byteSize()), tensor.positions()));
             }
             coders.decode(payload, tile, decoded);
-            int next = 0;
-            for (int i = 0; i < tile.tensors(); i++) {
-                if (next < tensors.size() && isTensor(tensors.get(next), tile, i)) {
-                    TileTensor original = tensors.get(next);
-                    TileTensor copy = decoded.get(next++);
-                    if (lossless && original.rows().mismatch(copy.rows()) >= 0) {
-                        throw new IllegalStateException("codec " + codec.spec() + " did not give back every bit of tile " + tile);
-                    }
-                    if (!meter.measure(original, copy, lossless, sums[i])) {
-                        return false;
-                    }
+            boolean[] finite = {true};
+            int[] next = {0};
+            tiles.shapes().forEach(tile, tensors, (layer, original) -> {
+                TileTensor copy = decoded.get(next[0]++);
+                if (lossless && original.rows().mismatch(copy.rows()) >= 0) {
+                    throw new IllegalStateException("codec " + codec.spec() + " did not give back every bit of " + tile);
                 }
-            }
-            return true;
-        }
-
-        private static boolean isTensor(TileTensor tensor, Tile tile, int i) {
-            return tensor.part() == TilePlan.part(tile.firstTensor() + i);
+                finite[0] &= meter.measure(original, copy, lossless, sums[2 * layer + original.part().ordinal() - tile.firstTensor()]);
+            });
+            return finite[0];
         }
 
         @Override

@@ -1,10 +1,10 @@
-package dev.kvcapsule.engine.pipeline;
+package dev.kvcapsule.engine.memory;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** Off-heap memory that is handed out piece by piece and taken back all at once; grows to the largest use it has seen. */
-final class Scratch implements AutoCloseable {
+public final class Scratch implements AutoCloseable {
     private static final long ALIGNMENT = 64;
 
     private Arena arena = Arena.ofShared();
@@ -12,8 +12,11 @@ final class Scratch implements AutoCloseable {
     private long used;
     private long wanted;
 
+    /** Empty; memory is taken when it is asked for. */
+    public Scratch() {}
+
     /** Takes everything back. */
-    void reset() {
+    public void reset() {
         if (wanted > block.byteSize()) {
             arena.close();
             arena = Arena.ofShared();
@@ -24,7 +27,7 @@ final class Scratch implements AutoCloseable {
     }
 
     /** Hands out {@code bytes} bytes, aligned, with any contents, until the next {@link #reset}. */
-    MemorySegment take(long bytes) {
+    public MemorySegment take(long bytes) {
         long rounded = (bytes + ALIGNMENT - 1) & -ALIGNMENT;
         wanted += rounded;
         if (used + rounded > block.byteSize()) {

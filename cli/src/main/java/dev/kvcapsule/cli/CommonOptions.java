@@ -1,0 +1,67 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.engine.pipeline.PipelineOptions;
+import dev.kvcapsule.engine.pipeline.Progress;
+import java.io.PrintWriter;
+import picocli.CommandLine;
+import picocli.CommandLine.Option;
+
+/** Options that every command takes which works on a cache. */
+final class CommonOptions {
+    @Option(names = "--threads", paramLabel = "N", description = "Worker threads (default: one a processor).")
+    private int threads;
+
+    @Option(names = "--device", paramLabel = "cpu|cuda|auto", defaultValue = "auto", description = "Where kernels run (default: ${DEFAULT-VALUE}).")
+    private String device;
+
+    @Option(names = "--json", description = "Print one JSON object on standard output.")
+    private boolean json;
+
+    @Option(names = "--unsealed", description = "Write or read a capsule without a seal, which is what this version's capsules are.")
+    private boolean unsealed;
+
+    @CommandLine.Spec(CommandLine.Spec.Target.MIXEE)
+    private CommandLine.Model.CommandSpec spec;
+
+    boolean json() {
+        return json;
+    }
+
+    PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+
+    PrintWriter err() {
+        return spec.commandLine().getErr();
+    }
+
+    /** Says that a capsule is open to anyone, if {@code --unsealed} asked for it to be so. */
+    void noteUnsealed(String capsule) {
+        if (unsealed) {
+            err().println("capsule: note: " + capsule + " is not sealed: whoever has it can read and change it");
+        }
+    }
+
+    /**
+     * @param rawBytes how much there is to do: kernels that need compiling first are not worth it for little
+     * @param progress hears how far it is
+     */
+    PipelineOptions pipeline(long rawBytes, Progress progress) {
+        int available = Runtime.getRuntime().availableProcessors();
+        if (threads < 0 || threads > 1024) {
+            throw new CommandLine.ParameterException(spec.commandLine(), "--threads " + threads + " is not between 1 and 1024");
+        }
+        switch (device) {
+            case "cpu", "auto" -> {}
+            case "cuda" -> throw new CommandLine.ParameterException(spec.commandLine(), "--device cuda: this version has no CUDA kernels; use cpu or auto");
+            default -> throw new CommandLine.ParameterException(spec.commandLine(), "--device " + device + " is none of cpu, cuda, auto");
+        }
+        return new PipelineOptions(threads == 0 ? available : threads, ColdStart.kernels(rawBytes), progress);
+    }
+
+    /** Kernels for work that is not counted in bytes. */
+    Kernels kernels() {
+        return ColdStart.kernels(0);
+    }
+}

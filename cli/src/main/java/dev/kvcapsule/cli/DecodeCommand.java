@@ -1,0 +1,124 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.serving.CacheFormats;
+import dev.kvcapsule.serving.files.AtomicOutput;
+import dev.kvcapsule.serving.files.CapsuleFiles;
+import dev.kvcapsule.serving.files.DecodeReport;
+import dev.kvcapsule.serving.files.InputFile;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Capsule to state. */
+@Command(name = "decode", mixinStandardHelpOptions = true, description = "Restores a KV cache from a capsule.")
+final class DecodeCommand implements Callable<Integer> {
+    @Parameters(paramLabel = "IN.kvc", description = "The capsule; - is standard input.")
+    private Path capsule;
+
+    @Option(names = {"-o", "--output"}, paramLabel = "STATE", required = true, description = "The cache's file; - is standard output.")
+    private Path output;
+
+    @Option(names = "--format", paramLabel = "F", description = "ggsq2, ggsq3, buffer, ggsn or safetensors (default: what went in).")
+    private String format;
+
+    @Option(names = "--tokens", paramLabel = "N", description = "Restore the first N tokens only, reading only the tiles that hold them.")
+    private Integer tokens;
+
+    @Mixin
+    private CommonOptions options;
+
+    @Override
+    public Integer call() throws IOException {
+        if (format != null && !CacheFormats.NAMES.contains(format)) {
+            throw new Failures.UsageException("--format " + format + " is none of " + String.join(", ", CacheFormats.NAMES));
+        }
+        boolean standard = Inputs.isStandard(output);
+        if (standard && options.json()) {
+            throw new Failures.UsageException("--json and the state cannot both go to standard output");
+        }
+        long start = System.nanoTime();
+        DecodeReport report;
+        try (ProgressBar bar = ProgressBar.start("decoding", options.err())) {
+            if (standard) {
+                report = toStandardOutput(bar);
+            } else {
+                try (AtomicOutput out = AtomicOutput.create(output)) {
+                    if (out.isRegular()) {
+                        report = Inputs.about(Inputs.name(capsule), () -> decode(out.channel(), bar));
+                    } else {
+                        report = staged(out.channel(), bar);
+                    }
+                    out.commit();
+                }
+            }
+        }
+        options.noteUnsealed(Inputs.name(capsule));
+        print(report, (System.nanoTime() - start) / 1e9, standard);
+        return ExitCode.DONE;
+    }
+
+    private DecodeReport decode(FileChannel out, ProgressBar bar) throws IOException {
+        Optional<String> name = Optional.ofNullable(format);
+        OptionalInt count = tokens == null ? OptionalInt.empty() : OptionalInt.of(tokens);
+        if (Inputs.isStandard(capsule) && tokens == null) {
+            CapsuleReader reader = CapsuleReader.of(Channels.newChannel(System.in));
+            return CapsuleFiles.decode(reader, name, count, out, options.pipeline(reader.manifest().layout().tensorBytes(), bar));
+        }
+        try (InputFile in = Inputs.open(capsule)) {
+            CapsuleReader reader = CapsuleReader.of(in.bytes());
+            return CapsuleFiles.decode(reader, name, count, out, options.pipeline(reader.manifest().layout().tensorBytes(), bar));
+        }
+    }
+
+    private DecodeReport toStandardOutput(ProgressBar bar) throws IOException {
+        @SuppressWarnings("resource") // standard output is not ours to close
+        WritableByteChannel out = new FileOutputStream(FileDescriptor.out).getChannel();
+        return staged(out, bar);
+    }
+
+    /** Decodes to a temporary file first: nothing leaves before everything has been checked, and a state is not written front to back. */
+    private DecodeReport staged(WritableByteChannel out, ProgressBar bar) throws IOException {
+        Path staging = Files.createTempFile("kvcapsule", ".state");
+        try (FileChannel file = FileChannel.open(staging, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.DELETE_ON_CLOSE)) {
+            DecodeReport report = Inputs.about(Inputs.name(capsule), () -> decode(file, bar));
+            for (long done = 0; done < file.size(); ) {
+                done += file.transferTo(done, file.size() - done, out);
+            }
+            return report;
+        }
+    }
+
+    private void print(DecodeReport report, double seconds, boolean standard) throws IOException {
+        long capsuleBytes = Inputs.isStandard(capsule) ? -1 : Files.size(capsule);
+        if (options.json()) {
+            JsonReport json = new JsonReport()
+                    .put("tokens", report.written().tokens())
+                    .put("layers", report.written().layers())
+                    .put("raw_bytes", report.stateBytes())
+                    .put("capsule_bytes", capsuleBytes < 0 ? null : capsuleBytes)
+                    .put("ratio", capsuleBytes < 0 ? null : (double) report.stateBytes() / capsuleBytes)
+                    .put("seconds", seconds)
+                    .put("codec", report.manifest().codec().toString());
+            report.trailer().ifPresent(trailer -> json.put("relative_error", trailer.relativeError()));
+            options.out().println(json);
+        } else if (!standard) {
+            options.out().printf(Locale.ROOT, "%s: %d tokens, %d layers, %s, %.2f s%n", output, report.written().tokens(), report.written().layers(),
+                    Sizes.text(report.stateBytes()), seconds);
+        }
+    }
+}

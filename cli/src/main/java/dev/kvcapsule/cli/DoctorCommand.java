@@ -1,0 +1,84 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.engine.codec.CodecFactory;
+import dev.kvcapsule.engine.codec.Codecs;
+import dev.kvcapsule.engine.kernel.Kernels;
+import java.lang.foreign.Arena;
+import java.lang.foreign.SymbolLookup;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** Says what is used on this machine, and why not the better one. */
+@Command(name = "doctor", mixinStandardHelpOptions = true, description = "Shows what is used on this machine, and why not the better one.")
+final class DoctorCommand implements Callable<Integer> {
+    @Mixin
+    private CommonOptions options;
+
+    private record Finding(String name, String state, String detail) {}
+
+    @Override
+    public Integer call() {
+        List<Finding> findings = new ArrayList<>();
+        findings.add(new Finding("java", System.getProperty("java.version"), System.getProperty("java.vm.name") + ", " + System.getProperty("java.home")));
+        findings.add(new Finding("machine", System.getProperty("os.arch"), Runtime.getRuntime().availableProcessors() + " processors, heap of at most "
+                + Sizes.text(Runtime.getRuntime().maxMemory())));
+        findings.add(kernels());
+        findings.add(aotCache());
+        findings.add(new Finding("codecs", String.valueOf(Codecs.all().size()), Codecs.all().stream().map(CodecFactory::name).collect(Collectors.joining(", "))));
+        findings.add(new Finding("cuda", "no", "this version has no CUDA kernels; codecs run on the processor"));
+        findings.add(new Finding("blas", "no", "this version has no codec that needs it"));
+        findings.add(libllama());
+        if (options.json()) {
+            JsonReport json = new JsonReport();
+            for (Finding finding : findings) {
+                json.put(finding.name(), Map.of("state", finding.state(), "detail", finding.detail()));
+            }
+            options.out().println(json);
+        } else {
+            for (Finding finding : findings) {
+                options.out().printf("%-9s %-10s %s%n", finding.name(), finding.state(), finding.detail());
+            }
+        }
+        return ExitCode.DONE;
+    }
+
+    private static Finding kernels() {
+        String why = Kernels.whyNotPanama();
+        Kernels best = Kernels.best();
+        String detail = why == null ? "Vector API, " + Kernels.vectorBits() + "-bit vectors" : "Panama kernels cannot be used: " + why;
+        if (Kernels.isForced()) {
+            detail += "; forced by " + Kernels.PROPERTY;
+        } else if (why == null) {
+            detail += "; one-off commands on less than 512 MB use scalar kernels, which need no warming up";
+        }
+        return new Finding("kernels", best.name(), detail);
+    }
+
+    private static Finding aotCache() {
+        String cache = System.getProperty("kvcapsule.aot", "");
+        boolean used = !cache.isEmpty() && Files.exists(Path.of(cache));
+        return new Finding("aot", used ? "yes" : "no", used ? "starts from " + cache : "no AOT cache: starting takes longer; ./capsule makes one when it builds");
+    }
+
+    @SuppressWarnings("restricted") // loading the library is what is to be tried
+    private static Finding libllama() {
+        String folder = System.getenv("CAPSULE_LIBLLAMA");
+        if (folder == null) {
+            return new Finding("libllama", "no", "CAPSULE_LIBLLAMA names no folder; state files are read and written without it");
+        }
+        Path library = Path.of(folder, System.mapLibraryName("llama"));
+        try (Arena arena = Arena.ofConfined()) {
+            boolean found = SymbolLookup.libraryLookup(library, arena).find("llama_state_seq_get_data").isPresent();
+            return new Finding("libllama", found ? "yes" : "no", library + (found ? "" : " has no llama_state_seq_get_data"));
+        } catch (IllegalArgumentException e) {
+            return new Finding("libllama", "no", library + ": " + e.getMessage());
+        }
+    }
+}

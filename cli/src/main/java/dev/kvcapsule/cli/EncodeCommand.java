@@ -1,0 +1,137 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.engine.cache.KvCache;
+import dev.kvcapsule.engine.codec.Codec;
+import dev.kvcapsule.engine.codec.CodecParameter;
+import dev.kvcapsule.engine.codec.CodecFactory;
+import dev.kvcapsule.engine.codec.Codecs;
+import dev.kvcapsule.engine.pipeline.CapsuleEncoder;
+import dev.kvcapsule.engine.pipeline.EncodeReport;
+import dev.kvcapsule.serving.CacheFormats;
+import dev.kvcapsule.serving.ModelFacts;
+import dev.kvcapsule.serving.files.AtomicOutput;
+import dev.kvcapsule.serving.files.InputFile;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** State to capsule. */
+@Command(name = "encode", mixinStandardHelpOptions = true, description = "Encodes a KV cache as a capsule.", footerHeading = "%nFormats of STATE:%n", footer = {
+    "  llama.cpp GGSQ v2/v3, llama_state_seq_get_data buffer, GGSN, safetensors; found by their magic.", "", "Profiles:",
+    "  exact     lossless", "  fast      4 bits at memory speed", "  balanced  4 bits, rotated and entropy-coded", "  small     3 bits, rotated and entropy-coded"})
+final class EncodeCommand implements Callable<Integer> {
+    @Parameters(paramLabel = "STATE", description = "The cache's file; - is standard input.")
+    private Path state;
+
+    @Option(names = {"-o", "--output"}, paramLabel = "OUT.kvc", description = "The capsule; - is standard output.")
+    private Path output;
+
+    @Option(names = "--codec", paramLabel = "SPEC", description = "NAME or NAME:key=value,...; NAME:help lists its parameters, help lists the names.")
+    private String codec;
+
+    @Option(names = "--profile", paramLabel = "P", description = "exact, fast, balanced (the default) or small.")
+    private Profile profile;
+
+    @Mixin
+    private ModelOptions model;
+
+    @Mixin
+    private CommonOptions options;
+
+    @Override
+    public Integer call() throws IOException {
+        if (codec != null && (codec.equals("help") || codec.endsWith(":help"))) {
+            return help();
+        }
+        if (output == null) {
+            throw new Failures.UsageException("where to? Give -o OUT.kvc, or -o - for standard output");
+        }
+        Codec chosen = codec();
+        ModelFacts facts = model.facts();
+        boolean standard = Inputs.isStandard(output);
+        if (standard && options.json()) {
+            throw new Failures.UsageException("--json and the capsule cannot both go to standard output");
+        }
+        long start = System.nanoTime();
+        try (InputFile in = Inputs.open(state); ProgressBar bar = ProgressBar.start("encoding", options.err())) {
+            KvCache cache = Inputs.about(Inputs.name(state), () -> CacheFormats.read(in.bytes(), facts));
+            EncodeReport report;
+            if (standard) {
+                @SuppressWarnings("resource") // standard output is not ours to close
+                WritableByteChannel out = new FileOutputStream(FileDescriptor.out).getChannel();
+                report = CapsuleEncoder.encode(cache, chosen, out, options.pipeline(cache.layout().tensorBytes(), bar));
+            } else {
+                try (AtomicOutput out = AtomicOutput.create(output)) {
+                    report = CapsuleEncoder.encode(cache, chosen, out.channel(), options.pipeline(cache.layout().tensorBytes(), bar));
+                    out.commit();
+                }
+            }
+            bar.clear();
+            print(cache, report, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9, standard);
+        }
+        return ExitCode.DONE;
+    }
+
+    private Codec codec() {
+        if (codec != null && profile != null) {
+            throw new Failures.UsageException("--codec and --profile both choose a codec: give one of them");
+        }
+        try {
+            return Codecs.create(codec != null ? codec : (profile == null ? Profile.BALANCED : profile).codec());
+        } catch (IllegalArgumentException e) {
+            throw new Failures.UsageException(e.getMessage());
+        }
+    }
+
+    private int help() {
+        if (codec.equals("help")) {
+            for (CodecFactory factory : Codecs.all()) {
+                options.out().printf("%-10s %s%n", factory.name(), factory.description());
+            }
+            return ExitCode.DONE;
+        }
+        try {
+            CodecFactory factory = Codecs.factory(codec.substring(0, codec.length() - ":help".length()));
+            options.out().println(factory.name() + ": " + factory.description());
+            for (CodecParameter parameter : factory.parameters()) {
+                options.out().printf("  %-10s %-14s default %-6s %s%n", parameter.name(), parameter.range(), parameter.fallback(), parameter.description());
+            }
+            return ExitCode.DONE;
+        } catch (IllegalArgumentException e) {
+            throw new Failures.UsageException(e.getMessage());
+        }
+    }
+
+    private void print(KvCache cache, EncodeReport report, long rawBytes, double seconds, boolean standard) {
+        if (report.trailer().losslessTiles() > 0) {
+            options.err().println("capsule: warning: " + report.trailer().losslessTiles() + " of " + report.tiles()
+                    + " tiles hold infinities, NaN or extremes and were coded losslessly");
+        }
+        options.noteUnsealed(standard ? "standard output" : output.toString());
+        double ratio = (double) rawBytes / report.capsuleBytes();
+        if (options.json()) {
+            options.out().println(new JsonReport()
+                    .put("tokens", cache.layout().tokens())
+                    .put("layers", cache.layout().layers())
+                    .put("raw_bytes", rawBytes)
+                    .put("capsule_bytes", report.capsuleBytes())
+                    .put("ratio", ratio)
+                    .put("seconds", seconds)
+                    .put("codec", report.manifest().codec().toString())
+                    .put("tiles", report.tiles())
+                    .put("lossless_tiles", report.trailer().losslessTiles())
+                    .put("relative_error", report.trailer().relativeError()));
+        } else if (!standard) {
+            options.out().printf(Locale.ROOT, "%s: %d tokens, %d layers, %s -> %s (%.2fx), relative error %.2g, %.2f s%n", output, cache.layout().tokens(),
+                    cache.layout().layers(), Sizes.text(rawBytes), Sizes.text(report.capsuleBytes()), ratio, report.trailer().relativeError(), seconds);
+        }
+    }
+}

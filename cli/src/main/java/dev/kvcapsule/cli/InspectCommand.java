@@ -1,0 +1,149 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.engine.cache.CacheLayout;
+import dev.kvcapsule.engine.cache.LayerLayout;
+import dev.kvcapsule.engine.cache.Part;
+import dev.kvcapsule.engine.cache.SubCache;
+import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.format.CapsuleSummary;
+import dev.kvcapsule.serving.RopeText;
+import dev.kvcapsule.serving.files.InputFile;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+/** Shows what a capsule says of itself. */
+@Command(name = "inspect", mixinStandardHelpOptions = true, description = "Shows a capsule's manifest, tiles, and bytes by part, without decoding it.")
+final class InspectCommand implements Callable<Integer> {
+    @Parameters(paramLabel = "IN.kvc", description = "The capsule; - is standard input.")
+    private Path capsule;
+
+    @Mixin
+    private CommonOptions options;
+
+    @Override
+    public Integer call() throws IOException {
+        try (InputFile in = Inputs.open(capsule)) {
+            CapsuleSummary summary = Inputs.about(Inputs.name(capsule), () -> CapsuleSummary.read(CapsuleReader.of(in.bytes())));
+            if (options.json()) {
+                options.out().println(json(summary, in.bytes().byteSize()));
+            } else {
+                text(summary, in.bytes().byteSize());
+            }
+        }
+        return ExitCode.DONE;
+    }
+
+    private JsonReport json(CapsuleSummary summary, long bytes) {
+        CacheLayout layout = summary.manifest().layout();
+        List<Object> caches = new ArrayList<>();
+        for (SubCache sub : layout.subCaches()) {
+            List<Object> layers = new ArrayList<>();
+            for (LayerLayout layer : sub.layers()) {
+                Map<String, Object> fields = new LinkedHashMap<>();
+                fields.put("layer", layer.layer());
+                fields.put("kv_heads", layer.kvHeads());
+                fields.put("k_head_dim", layer.keyHeadDim());
+                fields.put("v_head_dim", layer.valueHeadDim());
+                fields.put("k_type", layer.keyType().label());
+                fields.put("v_type", layer.valueType().label());
+                fields.put("rope", layer.rope().map(RopeText::format).orElse(null));
+                fields.put("window", layer.window());
+                layers.add(fields);
+            }
+            Map<String, Object> fields = new LinkedHashMap<>();
+            fields.put("name", sub.name());
+            fields.put("cells", sub.cells());
+            fields.put("k_order", sub.keyOrder().label());
+            fields.put("v_order", sub.valueOrder().label());
+            fields.put("layers", layers);
+            caches.add(fields);
+        }
+        long raw = layout.tensorBytes() + layout.blobBytes();
+        return new JsonReport()
+                .put("tokens", layout.tokens())
+                .put("layers", layout.layers())
+                .put("raw_bytes", raw)
+                .put("capsule_bytes", bytes)
+                .put("ratio", (double) raw / bytes)
+                .put("codec", summary.manifest().codec().toString())
+                .put("sealed", false)
+                .put("tiles", summary.tiles())
+                .put("exact_tiles", summary.exactTiles())
+                .put("lossless_tiles", summary.trailer().losslessTiles())
+                .put("relative_error", summary.trailer().relativeError())
+                .put("origin", layout.origin())
+                .put("bytes", Map.of("manifest", summary.manifestBytes(), "blobs", summary.blobBytes(), "k", summary.keyOnlyBytes(), "v", summary.valueOnlyBytes(),
+                        "k_and_v", summary.mixedBytes(), "framing", summary.framingBytes()))
+                .put("caches", caches);
+    }
+
+    private void text(CapsuleSummary summary, long bytes) {
+        CacheLayout layout = summary.manifest().layout();
+        options.out().printf(Locale.ROOT, "%s: capsule, format 1, not sealed%n", Inputs.name(capsule));
+        options.out().printf(Locale.ROOT, "  codec           %s%n", summary.manifest().codec());
+        options.out().printf(Locale.ROOT, "  tokens          %d%n", layout.tokens());
+        options.out().printf(Locale.ROOT, "  size            %s, %.2f times smaller than %s%n", Sizes.text(bytes),
+                (double) (layout.tensorBytes() + layout.blobBytes()) / bytes, Sizes.text(layout.tensorBytes() + layout.blobBytes()));
+        options.out().printf(Locale.ROOT, "  relative error  %.3g (measured when it was encoded)%n", summary.trailer().relativeError());
+        layout.origin().forEach((key, value) -> options.out().printf("  %-15s %s%n", key, value));
+        options.out().printf(Locale.ROOT, "  tiles           %d, of them %d kept exactly, %d coded losslessly because their numbers are extreme%n", summary.tiles(), summary.exactTiles(),
+                summary.trailer().losslessTiles());
+        options.out().println("  bytes by part");
+        part("K", summary.keyOnlyBytes(), bytes);
+        part("V", summary.valueOnlyBytes(), bytes);
+        part("K and V", summary.mixedBytes(), bytes);
+        part("blobs", summary.blobBytes(), bytes);
+        part("manifest", summary.manifestBytes(), bytes);
+        part("framing", summary.framingBytes(), bytes);
+        for (SubCache sub : layout.subCaches()) {
+            options.out().printf(Locale.ROOT, "  cache '%s': %d layers, %d cells%n", sub.name(), sub.layers().size(), sub.cells());
+            String previous = "";
+            int first = -1;
+            int last = -1;
+            for (LayerLayout layer : sub.layers()) {
+                String line = describe(layer);
+                if (!line.equals(previous)) {
+                    range(first, last, previous);
+                    first = layer.layer();
+                    previous = line;
+                }
+                last = layer.layer();
+            }
+            range(first, last, previous);
+        }
+    }
+
+    private void part(String name, long part, long bytes) {
+        if (part > 0) {
+            options.out().printf(Locale.ROOT, "    %-13s %9s  %5.1f%%%n", name, Sizes.text(part), 100.0 * part / bytes);
+        }
+    }
+
+    private void range(int first, int last, String line) {
+        if (first >= 0) {
+            options.out().printf(Locale.ROOT, "    %-13s %s%n", first == last ? "layer " + first : "layers " + first + "-" + last, line);
+        }
+    }
+
+    private static String describe(LayerLayout layer) {
+        StringBuilder text = new StringBuilder();
+        text.append(layer.kvHeads()).append(" KV heads, K ").append(layer.keyHeadDim()).append(" x ").append(layer.keyType().label());
+        if (layer.has(Part.VALUE)) {
+            text.append(", V ").append(layer.valueHeadDim()).append(" x ").append(layer.valueType().label());
+        }
+        text.append(layer.rope().map(rope -> ", RoPE " + RopeText.format(rope)).orElse(", RoPE unknown or none"));
+        if (layer.window() > 0) {
+            text.append(", window ").append(layer.window());
+        }
+        return text.toString();
+    }
+}

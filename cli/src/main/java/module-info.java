@@ -1,0 +1,11 @@
+/** The {@code capsule} command. */
+@SuppressWarnings("requires-automatic") // picocli's readers of annotations need no more than its jar
+module dev.kvcapsule.cli {
+    requires com.fasterxml.jackson.core;
+    requires dev.kvcapsule.codecs;
+    requires dev.kvcapsule.serving;
+    requires dev.kvcapsule.testdata;
+    requires info.picocli;
+
+    opens dev.kvcapsule.cli to info.picocli;
+}

@@ -1,0 +1,4 @@
+/** Small real KV caches and golden vectors. */
+module dev.kvcapsule.testdata {
+    exports dev.kvcapsule.testdata;
+}
