@@ -40,7 +40,8 @@ public final class CacheFormats {
         for (int i = 0; i < Math.min(4, file.byteSize()); i++) {
             start.append(String.format(Locale.ROOT, " %02x", file.get(ValueLayout.JAVA_BYTE, i)));
         }
-        throw MalformedDataException.at(0, "magic", (start.isEmpty() ? "the file is empty" : "is" + start) + ", expected a llama.cpp state (71 73 67 67, "
+        throw MalformedDataException.at(0, "magic", (start.isEmpty() ? "the file is empty" : "is" + start)
+                + ", expected a llama.cpp state (71 73 67 67, "
                 + "6e 73 67 67 or d8 3c 14 af) or a safetensors file; a buffer without prefix is read only when its format is named");
     }
 
@@ -64,9 +65,17 @@ public final class CacheFormats {
         };
     }
 
-    /** The format and dialect a cache came in; GGSQ if it does not say. */
+    /**
+     * The format and dialect a cache came in; GGSQ if it does not say.
+     *
+     * @throws UnsupportedOperationException if that format is not known here
+     */
     public static Choice same(CacheLayout layout, OptionalInt tokens) {
-        return choose(layout.origin().getOrDefault("format", GgsqFormat.NAME), tokens);
+        try {
+            return choose(layout.origin().getOrDefault("format", GgsqFormat.NAME), tokens);
+        } catch (IllegalArgumentException e) {
+            throw new UnsupportedOperationException("the cache did not come in a format that can be written; " + e.getMessage(), e);
+        }
     }
 
     /** The format of that {@link CacheFormat#name()}. */

@@ -70,15 +70,15 @@ public final class PrefixCut {
         long end = -1;
         for (long[] run : sorted) {
             if (run[0] < end) {
-                throw new UnsupportedOperationException("cache '" + sub.name() + "' holds position " + run[0] + " more than once (several sequences, or an image):"
-                        + " it cannot be cut to a prefix");
+                throw new UnsupportedOperationException("cache '" + sub.name() + "' holds position " + run[0]
+                        + " more than once (several sequences, or an image): it cannot be cut to a prefix");
             }
             end = run[1];
             covered = run[0] <= covered ? Math.max(covered, run[1]) : covered;
         }
         if (covered < tokens) {
-            throw new UnsupportedOperationException("cache '" + sub.name() + "' cannot be cut to " + tokens + " tokens: it no longer holds position " + covered
-                    + (window == 0 ? "" : ", which the window of " + window + " tokens reaches back to"));
+            throw new UnsupportedOperationException("cache '" + sub.name() + "' cannot be cut to " + tokens + " tokens: it no longer holds position "
+                    + covered + (window == 0 ? "" : ", which the window of " + window + " tokens reaches back to"));
         }
     }
 }

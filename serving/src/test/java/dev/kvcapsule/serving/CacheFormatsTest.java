@@ -6,10 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.Rope;
 import dev.kvcapsule.engine.cache.Rope.Pairing;
 import java.lang.foreign.Arena;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import net.jqwik.api.ForAll;
@@ -45,6 +47,8 @@ class CacheFormatsTest {
         for (String name : CacheFormats.NAMES) {
             assertTrue(name.startsWith(CacheFormats.choose(name, OptionalInt.empty()).format().name()));
         }
+        CacheLayout foreign = new CacheLayout(0, List.of(), List.of(), Map.of("format", "papyrus"));
+        assertThrows(UnsupportedOperationException.class, () -> CacheFormats.same(foreign, OptionalInt.empty()));
         String message = assertThrows(IllegalArgumentException.class, () -> CacheFormats.choose("gguf", OptionalInt.empty())).getMessage();
         assertEquals("format 'gguf' is none of ggsq2, ggsq3, ggsn, buffer, safetensors", message);
     }
@@ -52,7 +56,8 @@ class CacheFormatsTest {
     @Test
     void modelFactsAreParsed() {
         ModelFacts facts = ModelFacts.parse("rope=interleaved:100000:64, heads=3x64, window=0");
-        assertEquals(new ModelFacts.Layer(3, 64, 64, Optional.of(Rope.of(Pairing.INTERLEAVED, 100_000, 64)), 0, true), facts.fallback().orElseThrow());
+        assertEquals(new ModelFacts.Layer(3, 64, 64, Optional.of(Rope.of(Pairing.INTERLEAVED, 100_000, 64)), 0, true),
+                facts.fallback().orElseThrow());
         assertEquals(ModelFacts.Memory.UNKNOWN, facts.memory());
 
         ModelFacts gemma = ModelFacts.parse("heads=1x256,rope=half-split:1000000:256,local-rope=half-split:10000:256,window=512,memory=iswa");
@@ -68,7 +73,8 @@ class CacheFormatsTest {
 
     @Test
     void wrongModelFactsAreNamed() {
-        for (String text : List.of("", "heads", "heads=", "heads=3", "heads=0x64", "heads=axb", "heads=1x2x3x4", "rope=", "rope=neox:1:2", "rope=half-split:x:64",
+        for (String text : List.of("", "heads", "heads=", "heads=3", "heads=0x64", "heads=axb", "heads=1x2x3x4", "rope=", "rope=neox:1:2",
+                "rope=half-split:x:64",
                 "rope=half-split:10000:63", "rope=half-split:-1:64", "window=-1", "window=many", "memory=much", "heads=1x2,heads=1x2", "colour=red",
                 "rope=half-split:10000:64:0", "rope=half-split:10000:4:1:2")) {
             String message = assertThrows(IllegalArgumentException.class, () -> ModelFacts.parse(text), text).getMessage();
@@ -92,7 +98,8 @@ class CacheFormatsTest {
     @Property
     void ropeTextIsReadBackToTheBit(@ForAll boolean half,
             @ForAll @Scale(6) @DoubleRange(min = 1e-3, max = 1e9) double base, @ForAll @IntRange(min = 1, max = 128) int pairs,
-            @ForAll @Scale(6) @DoubleRange(min = 1e-6, max = 64) double scale, @ForAll @Size(min = 1, max = 8) List<@Scale(9) @DoubleRange(min = 1e-3, max = 1e3) Double> factors) {
+            @ForAll @Scale(6) @DoubleRange(min = 1e-6, max = 64) double scale,
+            @ForAll @Size(min = 1, max = 8) List<@Scale(9) @DoubleRange(min = 1e-3, max = 1e3) Double> factors) {
         Pairing pairing = half ? Pairing.HALF_SPLIT : Pairing.INTERLEAVED;
         for (Rope rope : List.of(new Rope(pairing, base, 2 * pairs, scale, List.of()), new Rope(pairing, base, 2 * factors.size(), scale, factors))) {
             assertEquals(Optional.of(rope), RopeText.parse(RopeText.format(rope)));

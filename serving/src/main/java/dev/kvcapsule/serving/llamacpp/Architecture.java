@@ -113,7 +113,8 @@ record Architecture(Optional<Pairing> pairing, Kind kind, Windows windows, Rotat
             Map.entry("muse-glimmer", Windows.every(4, LocalBase.GLOBAL, false)),
             Map.entry("laguna", Windows.every(4, LocalBase.GLOBAL, false).globalAtFirst()));
 
-    private static final Map<String, Rotated> ROTATED = Map.of("cohere2", Rotated.LOCAL, "cohere2moe", Rotated.LOCAL_AND_LEADING, "exaone4", Rotated.LOCAL,
+    private static final Map<String, Rotated> ROTATED = Map.of(
+            "cohere2", Rotated.LOCAL, "cohere2moe", Rotated.LOCAL_AND_LEADING, "exaone4", Rotated.LOCAL,
             "exaone-moe", Rotated.LOCAL, "smallthinker", Rotated.LOCAL, "afmoe", Rotated.THREE_OF_FOUR, "smollm3", Rotated.THREE_OF_FOUR,
             "llama4", Rotated.LLAMA4, "granite", Rotated.SWITCHED, "granitehybrid", Rotated.SWITCHED);
 

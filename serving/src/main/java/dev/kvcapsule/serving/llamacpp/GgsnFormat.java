@@ -66,7 +66,8 @@ public final class GgsnFormat extends LlamaStateFormat {
         int version = version(layout, plan, dialect, NAME, OLDEST, NEWEST);
         String name = layout.origin().getOrDefault(Origin.ARCHITECTURE, layout.origin().get(Origin.MODEL + GgufModel.ARCHITECTURE));
         if (name == null) {
-            throw new UnsupportedOperationException("a GGSN file names the model's architecture, which nothing has said: name the model when encoding");
+            throw new UnsupportedOperationException("a GGSN file names the model's architecture, which nothing has said: "
+                    + "name the model when encoding");
         }
         if (!isName(name)) {
             throw new MalformedDataException("origin fact " + Origin.ARCHITECTURE + " is not a name of printable ASCII");

@@ -34,7 +34,8 @@ public final class GgufModel {
     private GgufModel(GgufHeader header, OptionalLong context) throws MalformedDataException {
         this.header = header;
         this.context = context;
-        this.name = header.string("general.architecture").orElseThrow(() -> new MalformedDataException("general.architecture is missing from the GGUF metadata"));
+        this.name = header.string("general.architecture").orElseThrow(() ->
+                new MalformedDataException("general.architecture is missing from the GGUF metadata"));
         this.architecture = Architecture.of(name);
         long blocks = number("block_count", 0) - number("nextn_predict_layers", 0);
         if (blocks < 1 || blocks > MAX_LAYERS) {

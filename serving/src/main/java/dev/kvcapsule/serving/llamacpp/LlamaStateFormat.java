@@ -86,7 +86,8 @@ abstract class LlamaStateFormat implements CacheFormat {
             throw new UnsupportedOperationException(format + " version " + version + " is not supported, versions " + first + " to " + wide + " are");
         }
         if (version != came && (plan.hasExtension(8) || plan.hasExtension(12))) {
-            throw new UnsupportedOperationException("cells with M-RoPE positions differ between version " + came + " and version " + version + " of " + format);
+            throw new UnsupportedOperationException("cells with M-RoPE positions differ between version " + came + " and version " + version + " of "
+                    + format);
         }
         return version;
     }

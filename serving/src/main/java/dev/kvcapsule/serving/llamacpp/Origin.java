@@ -62,7 +62,8 @@ final class Origin {
         List<String> blocks = List.of(text.split(",", -1));
         for (int i = 0; i < blocks.size(); i++) {
             String block = blocks.get(i);
-            boolean known = block.equals("kv") || block.equals("base") || block.equals("swa") || block.equals(RECURRENT_BLOCK) && i == blocks.size() - 1;
+            boolean known = block.equals("kv") || block.equals("base") || block.equals("swa") || block.equals(RECURRENT_BLOCK)
+                    && i == blocks.size() - 1;
             if (!known || blocks.indexOf(block) != i) {
                 throw new MalformedDataException("origin fact " + BLOCKS + " is not a list of kv, base, swa and recurrent");
             }

@@ -93,7 +93,8 @@ final class StateParser {
                 StateParser latent = new StateParser(file, envelope, EITHER, 0);
                 latent.search(offset, facts.memory());
                 if (!latent.results.isEmpty()) {
-                    throw new Broken(far.offset, far.field, far.reason + "; without V (multi-head latent attention) it would be whole: name the model to say so");
+                    throw new Broken(far.offset, far.field, far.reason
+                            + "; without V (multi-head latent attention) it would be whole: name the model to say so");
                 }
             }
             String tried = facts.memory() == ModelFacts.Memory.UNKNOWN ? "no known memory structure fits; the best one stops here: "
@@ -255,7 +256,8 @@ final class StateParser {
         String field = "V element size of layer " + layer;
         int size = in.i32(field);
         if (!type.isScalar() || size != type.blockBytes()) {
-            throw new Broken(at, field, "is " + Integer.toUnsignedString(size) + " for " + type.label() + " transposed, expected a scalar type and its size");
+            throw new Broken(at, field, "is " + Integer.toUnsignedString(size) + " for " + type.label()
+                    + " transposed, expected a scalar type and its size");
         }
         return in.u32("n_embd_v_gqa of layer " + layer, 1, LayerLayout.MAX_WIDTH);
     }

@@ -86,7 +86,8 @@ record StatePlan(long tokens, MemorySegment prompt, List<Block> blocks, Optional
      * @throws UnsupportedOperationException if the cache cannot be held or cut, with the reason
      * @throws MalformedDataException if facts and blobs contradict each other
      */
-    static StatePlan of(CacheLayout layout, List<MemorySegment> blobs, OptionalInt target, StateParser.Envelope envelope) throws MalformedDataException {
+    static StatePlan of(CacheLayout layout, List<MemorySegment> blobs, OptionalInt target, StateParser.Envelope envelope)
+            throws MalformedDataException {
         Builder builder = new Builder(layout, blobs, envelope, PrefixCut.length(layout.tokens(), target));
         try {
             return builder.build();
@@ -138,7 +139,8 @@ record StatePlan(long tokens, MemorySegment prompt, List<Block> blocks, Optional
             boolean foreign = !layout.origin().containsKey(Origin.BLOCKS);
             List<Block> blocks = new ArrayList<>();
             for (int b = 0; b < names.size(); b++) {
-                blocks.add(foreign ? new Block(names.get(b), List.of(stream(subCaches.remove(layout.subCaches().get(b).name())))) : block(names.get(b)));
+                blocks.add(foreign ? new Block(names.get(b), List.of(stream(subCaches.remove(layout.subCaches().get(b).name()))))
+                        : block(names.get(b)));
             }
             if (!subCaches.isEmpty()) {
                 throw new MalformedDataException("sub-cache '" + subCaches.keySet().iterator().next() + "' is not in origin fact " + Origin.BLOCKS);
@@ -169,7 +171,8 @@ record StatePlan(long tokens, MemorySegment prompt, List<Block> blocks, Optional
                 throw new UnsupportedOperationException("a recurrent state sums up all of its tokens: it cannot be cut to a prefix");
             }
             if (wholeContext != fromContext) {
-                throw new UnsupportedOperationException("a recurrent state names its sequences in a GGSN file only: it cannot be converted from or to one");
+                throw new UnsupportedOperationException("a recurrent state names its sequences in a GGSN file only: "
+                        + "it cannot be converted from or to one");
             }
             try {
                 StateParser.checkRecurrent(bytes, envelope);
@@ -189,8 +192,8 @@ record StatePlan(long tokens, MemorySegment prompt, List<Block> blocks, Optional
                 filled += streams.getLast() == null ? 0 : 1;
             }
             if (filled > 1 && (cut.isPresent() || !wholeContext)) {
-                throw new UnsupportedOperationException("cache '" + name + "' holds " + filled + " streams of different sequences: it cannot be cut or become "
-                        + "a single sequence's state");
+                throw new UnsupportedOperationException("cache '" + name + "' holds " + filled
+                        + " streams of different sequences: it cannot be cut or become a single sequence's state");
             }
             return new Block(name, streams);
         }

@@ -32,7 +32,8 @@ final class SafetensorsHeader {
     private static final int MAX_DIMS = 8;
     private static final JsonFactory JSON = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(4).maxNumberLength(20).maxStringLength(MAX_BYTES).maxNameLength(1024).build())
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNestingDepth(4).maxNumberLength(20).maxStringLength(MAX_BYTES).maxNameLength(1024).build())
             .build();
 
     /**
@@ -104,7 +105,8 @@ final class SafetensorsHeader {
         } catch (MalformedDataException e) {
             throw e;
         } catch (JsonParseException e) {
-            throw MalformedDataException.at(LENGTH_BYTES + Math.max(0, e.getLocation().getByteOffset()), "header", "is not valid JSON, or names something twice");
+            throw MalformedDataException.at(LENGTH_BYTES + Math.max(0, e.getLocation().getByteOffset()), "header",
+                    "is not valid JSON, or names something twice");
         } catch (JsonProcessingException e) {
             throw MalformedDataException.at(LENGTH_BYTES, "header", "is not JSON of the expected size and depth");
         } catch (IOException e) {
@@ -161,8 +163,8 @@ final class SafetensorsHeader {
         }
         List<Long> numbers = new ArrayList<>();
         while (parser.nextToken() != JsonToken.END_ARRAY) {
-            if (parser.currentToken() != JsonToken.VALUE_NUMBER_INT || parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER || parser.getLongValue() < 0
-                    || numbers.size() == max) {
+            if (parser.currentToken() != JsonToken.VALUE_NUMBER_INT || parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER
+                    || parser.getLongValue() < 0 || numbers.size() == max) {
                 throw wrong(parser, field, "expected up to " + max + " whole numbers of at least 0");
             }
             numbers.add(parser.getLongValue());
@@ -189,7 +191,8 @@ final class SafetensorsHeader {
             }
         }
         if (end != dataBytes) {
-            throw MalformedDataException.at(dataStart() + Math.min(end, dataBytes), "data_offsets", "end at " + end + ", the file's data at " + dataBytes);
+            throw MalformedDataException.at(dataStart() + Math.min(end, dataBytes), "data_offsets", "end at " + end + ", the file's data at "
+                    + dataBytes);
         }
     }
 

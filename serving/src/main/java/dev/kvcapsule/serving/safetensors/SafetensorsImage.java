@@ -95,7 +95,8 @@ final class SafetensorsImage implements CacheImage {
                 for (Part part : Part.values()) {
                     Entry entry = parsed.entries().get(name(layer, part));
                     if (layer.has(part) != (entry != null) || entry != null && entry.end() - entry.begin() != layer.rowBytes(part) * sub.cells()) {
-                        throw new MalformedDataException("blob " + SafetensorsFormat.HEADER_BLOB + " and the layout disagree about " + name(layer, part));
+                        throw new MalformedDataException("blob " + SafetensorsFormat.HEADER_BLOB + " and the layout disagree about "
+                                + name(layer, part));
                     }
                     expected += entry != null ? 1 : 0;
                 }
@@ -129,9 +130,11 @@ final class SafetensorsImage implements CacheImage {
                     if (layer.has(part)) {
                         String dtype = SafetensorsFormat.dtype(layer.type(part));
                         entries.add(new Entry(name(layer, part), dtype,
-                                List.of(1L, (long) layer.kvHeads(), (long) kept.cells(), (long) layer.headDim(part)), 0, layer.rowBytes(part) * kept.cells()));
+                                List.of(1L, (long) layer.kvHeads(), (long) kept.cells(), (long) layer.headDim(part)), 0,
+                                layer.rowBytes(part) * kept.cells()));
                         if (sizes.put(name(layer, part), layer.type(part).blockBytes()) != null) {
-                            throw new UnsupportedOperationException("layer " + layer.layer() + " has two attention caches: safetensors has names for one");
+                            throw new UnsupportedOperationException("layer " + layer.layer()
+                                    + " has two attention caches: safetensors has names for one");
                         }
                     }
                 }
@@ -226,7 +229,8 @@ final class SafetensorsImage implements CacheImage {
             bytes.write(' ');
         }
         if (bytes.size() > SafetensorsHeader.MAX_BYTES) {
-            throw new UnsupportedOperationException("the safetensors header would have " + bytes.size() + " bytes, more than " + SafetensorsHeader.MAX_BYTES);
+            throw new UnsupportedOperationException("the safetensors header would have " + bytes.size() + " bytes, more than "
+                    + SafetensorsHeader.MAX_BYTES);
         }
         MemorySegment header = Arena.ofAuto().allocate(8 + bytes.size());
         header.set(SafetensorsHeader.I64, 0, bytes.size());

@@ -87,7 +87,8 @@ final class SafetensorsReader {
                 .orElseThrow(() -> at(entry, "has a dtype that is none of F32, F16, BF16, F8_E4M3"));
         List<Long> shape = entry.shape();
         if (shape.size() != 4 || shape.get(0) != 1 || shape.get(1) < 1 || shape.get(3) < 1 || cells(entry) < 1
-                || shape.get(1) > LayerLayout.MAX_WIDTH || shape.get(3) > LayerLayout.MAX_WIDTH || shape.get(1) * shape.get(3) > LayerLayout.MAX_WIDTH) {
+                || shape.get(1) > LayerLayout.MAX_WIDTH || shape.get(3) > LayerLayout.MAX_WIDTH
+                || shape.get(1) * shape.get(3) > LayerLayout.MAX_WIDTH) {
             throw at(entry, "has a shape that is not [1, KV heads, tokens, channels]");
         }
         long bytes = shape.get(1) * shape.get(2) * shape.get(3) * type.blockBytes();

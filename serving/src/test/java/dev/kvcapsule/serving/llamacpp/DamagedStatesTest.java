@@ -33,7 +33,8 @@ class DamagedStatesTest {
 
     @ParameterizedTest
     @CsvSource({"llama-q4_0.ggsq, tiny-llama", "lfm2swa-f16.ggsq, tiny-lfm2-swa", "qwen2vl-f16-image-noflash.ggsq, tiny-qwen2vl",
-            "llama-f16-session.ggsn, tiny-llama", "llama-f16-buffer.buf, tiny-llama", "deepseek2-f16-noflash.ggsq, tiny-deepseek2", "mamba.ggsq, tiny-mamba",
+            "llama-f16-session.ggsn, tiny-llama", "llama-f16-buffer.buf, tiny-llama", "deepseek2-f16-noflash.ggsq, tiny-deepseek2",
+            "mamba.ggsq, tiny-mamba",
             "granitehybrid-f16.ggsq, tiny-granitehybrid", "gemma3tiny-f16-20.ggsq, tiny-gemma3"})
     void everyTruncationIsRefused(String file, String model) throws MalformedDataException {
         try (Arena arena = Arena.ofConfined()) {
@@ -56,7 +57,8 @@ class DamagedStatesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama-q4_0.ggsq", "lfm2swa-f16.ggsq", "qwen2vl-f16-image.ggsq", "llama-f16-two-streams-session.ggsn", "llama-f16-buffer.buf",
+    @ValueSource(strings = {"llama-q4_0.ggsq", "lfm2swa-f16.ggsq", "qwen2vl-f16-image.ggsq", "llama-f16-two-streams-session.ggsn",
+            "llama-f16-buffer.buf",
             "granitehybrid-f16-empty.ggsq"})
     void mutationsGiveACacheOrAReason(String file) throws MalformedDataException {
         try (Arena arena = Arena.ofConfined()) {
@@ -100,8 +102,10 @@ class DamagedStatesTest {
                     MemorySegment copy = arena.allocate(blob.byteSize());
                     blobs.add(blob.byteSize() < 8 ? blob : Mutations.mutate(blob, random, copy));
                 }
-                CacheLayout damaged = new CacheLayout(layout.tokens(), layout.subCaches(), layout.blobs(), random.nextBoolean() ? origin : layout.origin());
-                CacheTarget target = new CacheTarget(OptionalInt.empty(), random.nextBoolean() ? OptionalInt.empty() : OptionalInt.of(1 + random.nextInt(8)));
+                CacheLayout damaged = new CacheLayout(layout.tokens(), layout.subCaches(), layout.blobs(),
+                        random.nextBoolean() ? origin : layout.origin());
+                OptionalInt tokens = random.nextBoolean() ? OptionalInt.empty() : OptionalInt.of(1 + random.nextInt(8));
+                CacheTarget target = new CacheTarget(OptionalInt.empty(), tokens);
                 for (String name : CacheFormats.NAMES) {
                     try {
                         CacheImage image = CacheFormats.choose(name, target.tokens()).format().plan(damaged, blobs, target);

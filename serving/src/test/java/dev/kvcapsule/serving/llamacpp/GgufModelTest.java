@@ -195,7 +195,8 @@ class GgufModelTest {
             assertEquals("offset 0, magic: expected 'GGUF'", magic.getMessage());
             MalformedDataException missing = assertThrows(MalformedDataException.class, () -> facts(new GgufBuilder("llama", 0)));
             assertEquals("llama.block_count gives 0 layers, expected 1 to 4096", missing.getMessage());
-            MalformedDataException tensor = assertThrows(MalformedDataException.class, () -> facts(new GgufBuilder("llama", 1).tensor("rope_freqs.weight", 1)));
+            MalformedDataException tensor = assertThrows(MalformedDataException.class,
+                    () -> facts(new GgufBuilder("llama", 1).tensor("rope_freqs.weight", 1)));
             assertEquals("tensor rope_freqs.weight is not 8 f32 numbers within the file", tensor.getMessage());
         }
     }

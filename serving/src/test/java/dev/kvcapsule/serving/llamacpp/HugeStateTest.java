@@ -33,7 +33,8 @@ class HugeStateTest {
         long structure = 12 + 8 + 12L * CELLS + 8 + 2 * 12;
         long size = structure + 2 * ROW * CELLS;
         try (Arena arena = Arena.ofConfined();
-                FileChannel channel = FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.SPARSE, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+                FileChannel channel = FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.SPARSE, StandardOpenOption.READ,
+                        StandardOpenOption.WRITE)) {
             MemorySegment file = channel.map(FileChannel.MapMode.READ_WRITE, 0, size, arena);
             long value = write(file);
             KvCache cache = CacheFormats.read(file, ModelFacts.UNKNOWN);

@@ -6,7 +6,8 @@ import java.util.Random;
 
 /** Damaged copies of a file, each over the one before. */
 public final class Mutations {
-    private static final long[] EXTREMES = {0, 1, -1, Integer.MAX_VALUE, Integer.MIN_VALUE, Long.MAX_VALUE, Long.MIN_VALUE, 0x7fffffffL << 32, 3, 8, 255, 1 << 16};
+    private static final long[] EXTREMES = {0, 1, -1, Integer.MAX_VALUE, Integer.MIN_VALUE, Long.MAX_VALUE, Long.MIN_VALUE, 0x7fffffffL << 32, 3, 8,
+            255, 1 << 16};
 
     private Mutations() {}
 

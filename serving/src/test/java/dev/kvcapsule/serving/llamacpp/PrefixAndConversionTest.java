@@ -143,7 +143,8 @@ class PrefixAndConversionTest {
             assertEquals(4, original.mismatch(two.file()));
             assertEquals(-1, original.asSlice(8).mismatch(two.file().asSlice(8)));
 
-            Rewrite.Written buffer = Rewrite.write(CacheFormats.read(two.file(), ModelFacts.UNKNOWN), CacheFormats.choose("buffer", OptionalInt.empty()), arena);
+            KvCache older = CacheFormats.read(two.file(), ModelFacts.UNKNOWN);
+            Rewrite.Written buffer = Rewrite.write(older, CacheFormats.choose("buffer", OptionalInt.empty()), arena);
             long payload = 12 + 4L * original.get(Input.I32, 8);
             assertEquals(-1, original.asSlice(payload).mismatch(buffer.file().asSlice(8)));
 

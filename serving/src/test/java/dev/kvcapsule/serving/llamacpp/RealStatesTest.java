@@ -35,7 +35,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Files that llama.cpp wrote, against what an independent parser found in them. */
 class RealStatesTest {
-    private static final Optional<ModelFacts.Layer> NO_VALUES = Optional.of(new ModelFacts.Layer(0, 0, ModelFacts.NO_VALUE, Optional.empty(), 0, true));
+    private static final Optional<ModelFacts.Layer> NO_VALUES = Optional.of(new ModelFacts.Layer(0, 0, ModelFacts.NO_VALUE, Optional.empty(), 0,
+            true));
     private static final ModelFacts LATENT = new ModelFacts(List.of(), NO_VALUES, NO_VALUES, ModelFacts.Memory.UNKNOWN, 0, Map.of());
 
     static Stream<RealStates.State> states() {

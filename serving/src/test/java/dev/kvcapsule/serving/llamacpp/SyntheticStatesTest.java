@@ -33,10 +33,12 @@ import org.junit.jupiter.api.Test;
 
 /** Structures of every size and type, not only those of the models at hand. */
 class SyntheticStatesTest {
-    private static final List<DType> TYPES = List.of(DType.F32, DType.F16, DType.BF16, DType.Q8_0, DType.Q4_0, DType.Q4_1, DType.Q5_0, DType.Q5_1, DType.IQ4_NL);
+    private static final List<DType> TYPES = List.of(DType.F32, DType.F16, DType.BF16, DType.Q8_0, DType.Q4_0, DType.Q4_1, DType.Q5_0, DType.Q5_1,
+            DType.IQ4_NL);
 
     @Property(tries = 300)
-    void whatIsWrittenIsReadBack(@ForAll @IntRange(min = 1, max = 2) int caches, @ForAll boolean transposed, @ForAll @IntRange(max = 1 << 30) int seed)
+    void whatIsWrittenIsReadBack(@ForAll @IntRange(min = 1, max = 2) int caches, @ForAll boolean transposed,
+            @ForAll @IntRange(max = 1 << 30) int seed)
             throws MalformedDataException {
         Random random = new Random(seed);
         List<SubCache> subCaches = new ArrayList<>();
@@ -46,7 +48,8 @@ class SyntheticStatesTest {
         }
         CacheLayout layout = new CacheLayout(0, subCaches, List.of(), Map.of());
         try (Arena arena = Arena.ofConfined()) {
-            CacheImage image = CacheFormats.choose("ggsq3", OptionalInt.empty()).format().plan(layout, List.of(), CacheFormats.choose("ggsq3", OptionalInt.empty()).target());
+            CacheFormats.Choice choice = CacheFormats.choose("ggsq3", OptionalInt.empty());
+            CacheImage image = choice.format().plan(layout, List.of(), choice.target());
             MemorySegment file = arena.allocate(image.bytes());
             KvCache written = image.write(file);
             for (int s = 0; s < caches; s++) {
@@ -75,7 +78,8 @@ class SyntheticStatesTest {
         List<LayerLayout> layers = new ArrayList<>();
         for (int l = 0; l < 1 + random.nextInt(4); l++) {
             // No multiple of 64 channels: such keys may be rotated.
-            layers.add(new LayerLayout(firstLayer + l, 1, 32 * (1 + 2 * random.nextInt(3)), 32 * (1 + 2 * random.nextInt(3)), keys, values, Optional.empty(), 0));
+            layers.add(new LayerLayout(firstLayer + l, 1, 32 * (1 + 2 * random.nextInt(3)), 32 * (1 + 2 * random.nextInt(3)), keys, values,
+                    Optional.empty(), 0));
         }
         List<Long> runs = new ArrayList<>();
         for (int r = 0; r < 1 + random.nextInt(3); r++) {

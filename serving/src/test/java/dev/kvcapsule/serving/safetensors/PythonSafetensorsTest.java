@@ -81,7 +81,8 @@ class PythonSafetensorsTest {
                 save_kv_cache("cache.safetensors", Cache(), [[5, 4, 3, 2, 1]], "half-split:10000:4")
                 """);
         try (Arena arena = Arena.ofConfined()) {
-            KvCache cache = CacheFormats.read(RealStates.nativeCopy(Files.readAllBytes(folder.resolve("cache.safetensors")), arena), ModelFacts.UNKNOWN);
+            KvCache cache = CacheFormats.read(RealStates.nativeCopy(Files.readAllBytes(folder.resolve("cache.safetensors")), arena),
+                    ModelFacts.UNKNOWN);
             assertEquals(2, cache.layout().layers());
             assertEquals(5, cache.layout().tokens());
             assertEquals(10_000, cache.layout().subCaches().getFirst().layers().getFirst().rope().orElseThrow().base());
@@ -101,7 +102,8 @@ class PythonSafetensorsTest {
                 save_file(tensors, "cache.safetensors", metadata={"format": "pt", "rope": "half-split:10000:4"})
                 """);
         try (Arena arena = Arena.ofConfined()) {
-            KvCache cache = CacheFormats.read(RealStates.nativeCopy(Files.readAllBytes(folder.resolve("cache.safetensors")), arena), ModelFacts.UNKNOWN);
+            KvCache cache = CacheFormats.read(RealStates.nativeCopy(Files.readAllBytes(folder.resolve("cache.safetensors")), arena),
+                    ModelFacts.UNKNOWN);
             assertEquals(2, cache.layout().layers());
             assertEquals(5, cache.layout().tokens());
             assertEquals(Float.floatToFloat16(39), cache.tensor(0, 1, Part.KEY).get(ValueLayout.JAVA_SHORT_UNALIGNED, 78));
