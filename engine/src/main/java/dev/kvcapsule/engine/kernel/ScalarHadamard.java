@@ -56,7 +56,7 @@ public final class ScalarHadamard implements HadamardKernel {
                     product += y[i] * centroid;
                     square += centroid * centroid;
                 }
-                gains.set(Bounds.SHORT, gainAt, HeadGain.gain(tables, shape.parameter(), rms, product, square));
+                gains.set(Bounds.SHORT, gainAt, FloatBits.nearest16(shape.parameter(), HeadGain.slope(tables, rms, product, square)));
             }
             CodeUnits.pack(shape.bits(), row, units, codes, codesOffset + (long) token * codeRow);
         }
