@@ -10,6 +10,9 @@ public final class ScalarConvert implements ConvertKernel {
     /** Values converted by one inner loop: its counter must be an int to be vectorized. */
     private static final int RUN = 1 << 16;
 
+    /** Values checked by one inner loop over scratch that stays in the first-level cache. */
+    private static final int SCRATCH = 1 << 12;
+
     /** Creates the kernel; it has no state. */
     public ScalarConvert() {}
 
@@ -52,17 +55,45 @@ public final class ScalarConvert implements ConvertKernel {
     @Override
     public boolean allFinite(ElementType type, MemorySegment segment, long offset, long count) {
         Bounds.check(segment, offset, Math.multiplyExact(count, type.bytes()));
-        for (long i = 0; i < count; i++) {
-            boolean finite = switch (type) {
-                case F16 -> (segment.get(Bounds.SHORT, offset + 2 * i) & 0x7c00) != 0x7c00;
-                case BF16 -> (segment.get(Bounds.SHORT, offset + 2 * i) & 0x7f80) != 0x7f80;
-                case F32 -> (segment.get(INT, offset + 4 * i) & 0x7f800000) != 0x7f800000;
-            };
-            if (!finite) {
+        // Through heap scratch, in plain loops over arrays: those are fast before anything is compiled.
+        if (type == ElementType.F32) {
+            int[] values = new int[(int) Math.min(SCRATCH, count)];
+            for (long done = 0; done < count; done += SCRATCH) {
+                int run = (int) Math.min(SCRATCH, count - done);
+                MemorySegment.copy(segment, INT, offset + 4 * done, values, 0, run);
+                if (!allFinite(values, run)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+        int exponent = type == ElementType.F16 ? 0x7c00 : 0x7f80;
+        short[] values = new short[(int) Math.min(SCRATCH, count)];
+        for (long done = 0; done < count; done += SCRATCH) {
+            int run = (int) Math.min(SCRATCH, count - done);
+            MemorySegment.copy(segment, Bounds.SHORT, offset + 2 * done, values, 0, run);
+            if (!allFinite(values, run, exponent)) {
                 return false;
             }
         }
         return true;
+    }
+
+    /** Adding its lowest bit to a full exponent carries into bit 15, and to no other. */
+    private static boolean allFinite(short[] values, int count, int exponent) {
+        int carry = 0;
+        for (int i = 0; i < count; i++) {
+            carry |= (values[i] & exponent) + (exponent & -exponent);
+        }
+        return (carry & 0x8000) == 0;
+    }
+
+    private static boolean allFinite(int[] values, int count) {
+        int carry = 0;
+        for (int i = 0; i < count; i++) {
+            carry |= (values[i] & 0x7f800000) + 0x00800000;
+        }
+        return carry >= 0;
     }
 
     static void halfToFloat(MemorySegment source, long from, MemorySegment target, long to, int count) {
