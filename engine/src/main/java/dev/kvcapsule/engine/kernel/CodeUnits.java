@@ -65,16 +65,19 @@ final class CodeUnits {
 
     /** Packs {@code units} units from {@code row}, whose padding codes must be 0. */
     static void pack(int bits, byte[] row, int units, MemorySegment codes, long offset) {
-        int perByte = codesPerByte(bits);
-        int width = CODES / perByte;
+        int width = unitBytes(bits);
+        byte[] packed = new byte[units * width];
         for (int unit = 0; unit < units; unit++) {
-            for (int j = 0; j < width; j++) {
-                int packed = 0;
-                for (int k = 0; k < perByte; k++) {
-                    packed |= row[unit * CODES + k * width + j] << (k * bits);
-                }
-                codes.set(ValueLayout.JAVA_BYTE, offset + (long) unit * width + j, (byte) packed);
+            for (int k = 0; k < CODES / width; k++) {
+                packPlace(row, unit * CODES + k * width, width, k * bits, packed, unit * width);
             }
+        }
+        MemorySegment.copy(packed, 0, codes, ValueLayout.JAVA_BYTE, offset, packed.length);
+    }
+
+    private static void packPlace(byte[] row, int from, int width, int shift, byte[] packed, int to) {
+        for (int j = 0; j < width; j++) {
+            packed[to + j] |= (byte) (row[from + j] << shift);
         }
     }
 }

@@ -23,13 +23,14 @@ public final class ScalarQuant implements QuantKernel {
         int channels = shape.channels();
         int codeRow = CodeUnits.rowBytes(shape.bits(), channels);
         float[] values = new float[Math.multiplyExact(Math.min(block, shape.tokens()), channels)];
+        HeapRows input = new HeapRows(shape.rows(), values.length);
         byte[] row = new byte[CodeUnits.unitsPerRow(channels) * CodeUnits.CODES];
         GroupCode[] fitted = new GroupCode[keys ? channels : shape.groups()];
         Arrays.setAll(fitted, i -> new GroupCode());
         long refused = 0;
         for (int token = 0; token < shape.tokens(); token += block) {
             int count = Math.min(block, shape.tokens() - token);
-            RowStage.load(shape.rows(), rows, rowsOffset + (long) token * channels * shape.rows().bytes(), values, 0, count * channels);
+            input.load(rows, rowsOffset + (long) token * channels * shape.rows().bytes(), values, count * channels);
             long parameter = (long) (token / block) * fitted.length;
             for (int g = 0; g < fitted.length; g++) {
                 if (keys) {
