@@ -10,7 +10,7 @@ import picocli.CommandLine.Command;
         footerHeading = "%nExit codes:%n",
         footer = {"  0  done", "  1  a bug of ours", "  2  wrong usage", "  3  malformed input", "  4  refused", "  5  input/output"},
         subcommands = {DemoCommand.class, EncodeCommand.class, DecodeCommand.class, InspectCommand.class, VerifyCommand.class, CompareCommand.class,
-            DoctorCommand.class, BenchCommand.class, AutoComplete.GenerateCompletion.class, CommandLine.HelpCommand.class})
+            DoctorCommand.class, BenchCommand.class, TrainCommand.class, AutoComplete.GenerateCompletion.class, CommandLine.HelpCommand.class})
 public final class Main implements Runnable {
     @CommandLine.Spec
     private CommandLine.Model.CommandSpec spec;
@@ -33,7 +33,6 @@ public final class Main implements Runnable {
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExecutionExceptionHandler(new Failures());
         line.setParameterExceptionHandler(new Failures());
-        line.getHelpSectionMap();
         return line.execute(args);
     }
 }

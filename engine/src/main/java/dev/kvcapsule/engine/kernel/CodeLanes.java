@@ -3,7 +3,6 @@ package dev.kvcapsule.engine.kernel;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;
-import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
@@ -12,7 +11,6 @@ import jdk.incubator.vector.VectorSpecies;
 final class CodeLanes {
     private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final VectorSpecies<Short> SHORT = VectorWidth.SHORT;
-    private static final VectorSpecies<Integer> INT = VectorWidth.INT;
     private static final int LANES = SHORT.length();
     private static final VectorSpecies<Short> NARROW = VectorWidth.CODE_SHORT;
 
@@ -28,9 +26,11 @@ final class CodeLanes {
         return table;
     }
 
-    /** Entry {@code index} (0 .. 15) of a {@link #table}, given as two vectors that are needed only when one has less than 16 lanes. */
-    private static ShortVector lookup(ShortVector index, ShortVector low, ShortVector high) {
-        return LANES >= 16 ? index.selectFrom(low) : index.selectFrom(low, high);
+    /** The thresholds as a {@link #table} with threshold k at entry k. */
+    static short[] thresholds(short[] thresholds) {
+        short[] entries = new short[thresholds.length + 1];
+        System.arraycopy(thresholds, 0, entries, 1, thresholds.length);
+        return table(entries);
     }
 
     /** Unpacks {@code units} units of codes and puts each code's table entry. */
@@ -44,11 +44,14 @@ final class CodeLanes {
         short mask = (short) ((1 << bits) - 1);
         long from = offset;
         for (int unit = 0; unit < units * CodeUnits.CODES; unit += CodeUnits.CODES) {
-            for (int j = unit; j < unit + 32; j += LANES, from += LANES) {
+            for (int k = 0; k < 32; k += LANES, from += LANES) { // constant bounds: unrolled away
+                int j = unit + k;
                 ShortVector packed = (ShortVector) ByteVector.fromMemorySegment(VectorWidth.BYTE_FOR_SHORT, codes, from, LE)
                         .convertShape(VectorOperators.ZERO_EXTEND_B2S, SHORT, 0);
-                lookup(packed.and(mask), low, high).intoArray(target, j);
-                lookup(packed.lanewise(VectorOperators.LSHR, bits).and(mask), low, high).intoArray(target, j + 32);
+                ShortVector index = packed.and(mask);
+                (LANES >= 16 ? index.selectFrom(low) : index.selectFrom(low, high)).intoArray(target, j);
+                index = packed.lanewise(VectorOperators.LSHR, bits).and(mask);
+                (LANES >= 16 ? index.selectFrom(low) : index.selectFrom(low, high)).intoArray(target, j + 32);
             }
         }
     }
@@ -57,7 +60,8 @@ final class CodeLanes {
         ShortVector entries = ShortVector.fromArray(NARROW, table, 0);
         long from = offset;
         for (int unit = 0; unit < units * CodeUnits.CODES; unit += CodeUnits.CODES) {
-            for (int j = unit; j < unit + 16; j += NARROW.length(), from += NARROW.length()) {
+            for (int k = 0; k < 16; k += NARROW.length(), from += NARROW.length()) { // constant bounds: unrolled away
+                int j = unit + k;
                 ShortVector packed = (ShortVector) ByteVector.fromMemorySegment(VectorWidth.CODE_BYTE, codes, from, LE)
                         .convertShape(VectorOperators.ZERO_EXTEND_B2S, NARROW, 0);
                 packed.and((short) 3).selectFrom(entries).intoArray(target, j);
@@ -68,20 +72,37 @@ final class CodeLanes {
         }
     }
 
-    /** Codes of {@code length} coefficients (a multiple of 64) by binary search in the table of thresholds. */
-    static void search(int bits, short[] table, short[] y, short[] codes, int length) {
+    /**
+     * Codes of {@code length} coefficients (a multiple of 64) by binary search in the table of thresholds, threshold k at entry k, and
+     * the centroids chosen.
+     */
+    static void search(int bits, short[] table, short[] centroids, short[] y, short[] codes, short[] chosen, int length) {
+        ShortVector lowCentroids = ShortVector.fromArray(SHORT, centroids, 0);
+        ShortVector highCentroids = ShortVector.fromArray(SHORT, centroids, LANES >= 16 ? 0 : LANES);
         ShortVector low = ShortVector.fromArray(SHORT, table, 0);
         ShortVector high = ShortVector.fromArray(SHORT, table, LANES >= 16 ? 0 : LANES);
-        short middle = (short) (1 << (bits - 1));
+        short middle = table[1 << (bits - 1)];
+        short half = (short) (1 << (bits - 1));
         for (int i = 0; i < length; i += LANES) {
             ShortVector value = ShortVector.fromArray(SHORT, y, i);
-            ShortVector code = ShortVector.zero(SHORT).blend(middle, value.compare(VectorOperators.GT, table[middle - 1]));
-            for (int step = middle / 2; step > 0; step /= 2) {
-                ShortVector next = code.add((short) step);
-                ShortVector threshold = lookup(next.sub((short) 1), low, high);
-                code = code.blend(next, value.compare(VectorOperators.GT, threshold));
+            ShortVector code = ShortVector.zero(SHORT).blend(half, value.compare(VectorOperators.GT, middle));
+            ShortVector next;
+            ShortVector limit;
+            if (bits == 4) {
+                next = code.or((short) 4);
+                limit = LANES >= 16 ? next.selectFrom(low) : next.selectFrom(low, high);
+                code = code.blend(next, value.compare(VectorOperators.GT, limit));
             }
+            if (bits >= 3) {
+                next = code.or((short) 2);
+                limit = LANES >= 16 ? next.selectFrom(low) : next.selectFrom(low, high);
+                code = code.blend(next, value.compare(VectorOperators.GT, limit));
+            }
+            next = code.or((short) 1);
+            limit = LANES >= 16 ? next.selectFrom(low) : next.selectFrom(low, high);
+            code = code.blend(next, value.compare(VectorOperators.GT, limit));
             code.intoArray(codes, i);
+            (LANES >= 16 ? code.selectFrom(lowCentroids) : code.selectFrom(lowCentroids, highCentroids)).intoArray(chosen, i);
         }
     }
 
@@ -90,41 +111,22 @@ final class CodeLanes {
         long to = offset;
         for (int unit = 0; unit < units * CodeUnits.CODES; unit += CodeUnits.CODES) {
             if (bits == 2) {
-                for (int j = unit; j < unit + 16; j += NARROW.length(), to += NARROW.length()) {
+                for (int k = 0; k < 16; k += NARROW.length(), to += NARROW.length()) { // constant bounds: unrolled away
+                    int j = unit + k;
                     ShortVector packed = ShortVector.fromArray(NARROW, source, j)
                             .or(ShortVector.fromArray(NARROW, source, j + 16).lanewise(VectorOperators.LSHL, 2))
                             .or(ShortVector.fromArray(NARROW, source, j + 32).lanewise(VectorOperators.LSHL, 4))
                             .or(ShortVector.fromArray(NARROW, source, j + 48).lanewise(VectorOperators.LSHL, 6));
-                    packed.convertShape(VectorOperators.S2B, VectorWidth.CODE_BYTE, 0).reinterpretAsBytes().intoMemorySegment(codes, to, LE);
+                    ((ByteVector) packed.convertShape(VectorOperators.S2B, VectorWidth.CODE_BYTE, 0)).intoMemorySegment(codes, to, LE);
                 }
             } else {
-                for (int j = unit; j < unit + 32; j += LANES, to += LANES) {
+                for (int k = 0; k < 32; k += LANES, to += LANES) { // constant bounds: unrolled away
+                    int j = unit + k;
                     ShortVector packed = ShortVector.fromArray(SHORT, source, j)
                             .or(ShortVector.fromArray(SHORT, source, j + 32).lanewise(VectorOperators.LSHL, bits));
-                    packed.convertShape(VectorOperators.S2B, VectorWidth.BYTE_FOR_SHORT, 0).reinterpretAsBytes()
-                            .intoMemorySegment(codes, to, LE);
+                    ((ByteVector) packed.convertShape(VectorOperators.S2B, VectorWidth.BYTE_FOR_SHORT, 0)).intoMemorySegment(codes, to, LE);
                 }
             }
         }
-    }
-
-    /** One vector each of partial sums of y c and c c over a head whose length is a multiple of the lanes. */
-    static void sums(short[] y, short[] codes, short[] table, int from, int dim, int[] products, int[] squares, int to) {
-        ShortVector low = ShortVector.fromArray(SHORT, table, 0);
-        ShortVector high = ShortVector.fromArray(SHORT, table, LANES >= 16 ? 0 : LANES);
-        IntVector product = IntVector.zero(INT);
-        IntVector square = IntVector.zero(INT);
-        for (int i = from; i < from + dim; i += LANES) {
-            ShortVector value = ShortVector.fromArray(SHORT, y, i);
-            ShortVector centroid = lookup(ShortVector.fromArray(SHORT, codes, i), low, high);
-            IntVector c0 = (IntVector) centroid.convertShape(VectorOperators.S2I, INT, 0);
-            IntVector c1 = (IntVector) centroid.convertShape(VectorOperators.S2I, INT, 1);
-            IntVector y0 = (IntVector) value.convertShape(VectorOperators.S2I, INT, 0);
-            IntVector y1 = (IntVector) value.convertShape(VectorOperators.S2I, INT, 1);
-            product = product.add(y0.mul(c0)).add(y1.mul(c1));
-            square = square.add(c0.mul(c0)).add(c1.mul(c1));
-        }
-        product.intoArray(products, to);
-        square.intoArray(squares, to);
     }
 }

@@ -18,16 +18,20 @@ final class GroupCode {
     void fit(ElementType type, int levels, float min, float max) {
         zero = FloatBits.down16(type, min + 0.0f); // + 0 turns -0 into +0
         zeroValue = FloatBits.from16(type, zero);
-        float range = max - zeroValue;
+        if (zeroValue > min) { // clamped: the group lies below the parameter format
+            refuse();
+            return;
+        }
+        float range = max + 0.0f - zeroValue;
         float exact = Float.isInfinite(range) ? max / levels - zeroValue / levels : range / levels;
         step = FloatBits.up16(type, exact);
         stepValue = FloatBits.from16(type, step);
         inverse = stepValue == 0 ? 0 : 1.0f / stepValue;
         float top = zeroValue + stepValue * levels;
-        representable = zeroValue <= min && (type == ElementType.F16 ? top < 65520f : FloatBits.toBf16(top) < 0x7f80);
+        representable = type == ElementType.F16 ? top < 65520f : FloatBits.toBf16(top) < 0x7f80;
     }
 
-    /** Sets the parameters of a group that holds an infinity or NaN. */
+    /** Sets the parameters of a group that holds an infinity or NaN, or a value below the parameter format. */
     void refuse() {
         zero = 0;
         step = 0;

@@ -2,6 +2,7 @@ package dev.kvcapsule.engine.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -21,19 +22,37 @@ final class GroupRange {
 
     private GroupRange() {}
 
-    /** Ranges of {@code channels} channels over {@code tokens} tokens, as 16-bit float patterns. */
+    /**
+     * Ranges of {@code channels} channels over {@code tokens} tokens, as keys: {@code min} gets the minima, {@code max} the maxima. Row
+     * by row, because columns would defeat the hardware's prefetching.
+     */
     static void keys16(MemorySegment rows, long offset, int tokens, int channels, short[] min, short[] max, int at) {
-        for (int c = 0; c < channels; c += SHORTS) {
-            ShortVector low = ShortVector.broadcast(SHORT, Short.MAX_VALUE);
-            ShortVector high = ShortVector.broadcast(SHORT, Short.MIN_VALUE);
-            for (int t = 0; t < tokens; t++) {
-                ShortVector x = ShortVector.fromMemorySegment(SHORT, rows, offset + 2L * ((long) t * channels + c), LE);
-                ShortVector key = x.lanewise(VectorOperators.ASHR, 15).and(Short.MAX_VALUE).lanewise(VectorOperators.XOR, x);
-                low = low.min(key);
-                high = high.max(key);
-            }
-            low.lanewise(VectorOperators.ASHR, 15).and(Short.MAX_VALUE).lanewise(VectorOperators.XOR, low).intoArray(min, at + c);
-            high.lanewise(VectorOperators.ASHR, 15).and(Short.MAX_VALUE).lanewise(VectorOperators.XOR, high).intoArray(max, at + c);
+        Arrays.fill(min, at, at + channels, Short.MAX_VALUE);
+        Arrays.fill(max, at, at + channels, Short.MIN_VALUE);
+        long row = 2L * channels;
+        int t = 0;
+        for (; t <= tokens - 4; t += 4) {
+            rows16(rows, offset + t * row, row, channels, min, max, at);
+        }
+        for (; t < tokens; t++) {
+            rows16(rows, offset + t * row, 0, channels, min, max, at);
+        }
+    }
+
+    /** Four rows that lie {@code row} bytes apart; 0 takes the first alone. */
+    private static void rows16(MemorySegment rows, long first, long row, int channels, short[] min, short[] max, int at) {
+        for (int i = 0; i < channels; i += SHORTS) {
+            long from = first + 2L * i;
+            ShortVector a = ShortVector.fromMemorySegment(SHORT, rows, from, LE);
+            ShortVector b = ShortVector.fromMemorySegment(SHORT, rows, from + row, LE);
+            ShortVector c = ShortVector.fromMemorySegment(SHORT, rows, from + 2 * row, LE);
+            ShortVector d = ShortVector.fromMemorySegment(SHORT, rows, from + 3 * row, LE);
+            a = a.lanewise(VectorOperators.ASHR, 15).and(Short.MAX_VALUE).lanewise(VectorOperators.XOR, a);
+            b = b.lanewise(VectorOperators.ASHR, 15).and(Short.MAX_VALUE).lanewise(VectorOperators.XOR, b);
+            c = c.lanewise(VectorOperators.ASHR, 15).and(Short.MAX_VALUE).lanewise(VectorOperators.XOR, c);
+            d = d.lanewise(VectorOperators.ASHR, 15).and(Short.MAX_VALUE).lanewise(VectorOperators.XOR, d);
+            ShortVector.fromArray(SHORT, min, at + i).min(a.min(b).min(c.min(d))).intoArray(min, at + i);
+            ShortVector.fromArray(SHORT, max, at + i).max(a.max(b).max(c.max(d))).intoArray(max, at + i);
         }
     }
 
@@ -65,17 +84,20 @@ final class GroupRange {
         int to = at;
         for (int from = 0; from < channels; from += group, to += SHORTS) {
             int end = Math.min(from + group, channels);
-            ShortVector low = ShortVector.broadcast(SHORT, Short.MAX_VALUE);
-            ShortVector high = ShortVector.broadcast(SHORT, Short.MIN_VALUE);
-            for (int c = from; c < end; c += SHORTS) {
-                ShortVector x = ShortVector.fromMemorySegment(SHORT, rows, offset + 2L * c, LE);
-                ShortVector key = x.lanewise(VectorOperators.ASHR, 15).and(Short.MAX_VALUE).lanewise(VectorOperators.XOR, x);
+            ShortVector low = key(ShortVector.fromMemorySegment(SHORT, rows, offset + 2L * from, LE));
+            ShortVector high = low;
+            for (int c = from + SHORTS; c < end; c += SHORTS) {
+                ShortVector key = key(ShortVector.fromMemorySegment(SHORT, rows, offset + 2L * c, LE));
                 low = low.min(key);
                 high = high.max(key);
             }
             low.intoArray(min, to);
-            high.not().intoArray(notMax, to);
+            high.lanewise(VectorOperators.XOR, (short) -1).intoArray(notMax, to);
         }
+    }
+
+    private static ShortVector key(ShortVector x) {
+        return x.lanewise(VectorOperators.ASHR, 15).and(Short.MAX_VALUE).lanewise(VectorOperators.XOR, x);
     }
 
     /** Ranges of the groups of one token of binary32. */
@@ -98,11 +120,25 @@ final class GroupRange {
         }
     }
 
-    /** Keys, or complements of keys if {@code flip} is -1, back to 16-bit float patterns. */
+    /** Keys, or complements of keys if {@code flip} is -1, back to 16-bit float patterns; handles whole vectors. */
     static void patterns(short[] keys, int flip, int count) {
-        for (int i = 0; i < count; i++) {
-            int key = keys[i] ^ flip;
-            keys[i] = (short) (key ^ ((key >> 15) & 0x7fff));
+        for (int i = 0; i < count; i += SHORTS) {
+            ShortVector key = ShortVector.fromArray(SHORT, keys, i).lanewise(VectorOperators.XOR, (short) flip);
+            key.lanewise(VectorOperators.ASHR, 15).and(Short.MAX_VALUE).lanewise(VectorOperators.XOR, key).intoArray(keys, i);
+        }
+    }
+
+    /** 16-bit float patterns as binary32 values. */
+    static void widen(ElementType type, short[] bits, float[] values, int count) {
+        if (type == ElementType.F16) {
+            for (int i = 0; i < count; i++) {
+                values[i] = Float.float16ToFloat(bits[i]);
+            }
+        } else {
+            for (int i = 0; i < count; i += INTS) {
+                IntVector wide = (IntVector) ShortVector.fromArray(VectorWidth.SHORT_FOR_INT, bits, i).convertShape(VectorOperators.S2I, INT, 0);
+                wide.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(values, i);
+            }
         }
     }
 }

@@ -10,10 +10,8 @@ final class GroupScratch {
     final short[] steps;
     final float[] zeroValues;
     final float[] inverses;
-    final float[] rowZeros;
-    final float[] rowInverses;
 
-    GroupScratch(int groups, int channels, boolean folds) {
+    GroupScratch(int groups, boolean folds) {
         int whole = (groups + 63) / 64 * 64; // the last vector is handled whole
         int short16 = folds ? LaneFold.capacity(groups) : whole;
         min16 = new short[short16];
@@ -24,7 +22,5 @@ final class GroupScratch {
         steps = new short[whole];
         zeroValues = new float[whole];
         inverses = new float[whole];
-        rowZeros = new float[channels];
-        rowInverses = new float[channels];
     }
 }

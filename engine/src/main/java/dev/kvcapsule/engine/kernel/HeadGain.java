@@ -9,9 +9,9 @@ final class HeadGain {
         return (float) Math.sqrt(energy / headDim);
     }
 
-    /** The stored gain: the least-squares slope (sum y c / sum c c) in units of the head's root mean square. */
-    static short gain(RotationTables tables, ElementType parameter, float rootMeanSquare, long product, long square) {
-        return FloatBits.nearest16(parameter, (float) ((double) rootMeanSquare * product / square * tables.gainScale));
+    /** The gain before it is rounded: the least-squares slope (sum y c / sum c c) in units of the head's root mean square. */
+    static float slope(RotationTables tables, float rootMeanSquare, long product, long square) {
+        return (float) ((double) rootMeanSquare * product / square * tables.gainScale);
     }
 
     /** The factor of the inverse transform's integers. */

@@ -62,30 +62,38 @@ public final class PanamaConvert implements ConvertKernel {
     public boolean allFinite(ElementType type, MemorySegment segment, long offset, long count) {
         Bounds.check(segment, offset, Math.multiplyExact(count, type.bytes()));
         long done = 0;
-        if (type == ElementType.F32) {
-            while (done <= count - INTS) {
-                long end = Math.min(count - INTS + 1, done + RUN);
-                IntVector top = IntVector.zero(VectorWidth.INT);
-                for (; done < end; done += INTS) {
-                    top = top.max(IntVector.fromMemorySegment(VectorWidth.INT, segment, offset + 4 * done, LE).and(0x7f800000));
-                }
-                if (top.reduceLanes(VectorOperators.MAX) == 0x7f800000) {
-                    return false;
-                }
+        while (done < count) {
+            int run = (int) Math.min(RUN, count - done);
+            long at = offset + type.bytes() * done;
+            boolean finite = switch (type) {
+                case F16 -> finite16(segment, at, run, (short) 0x7c00);
+                case BF16 -> finite16(segment, at, run, (short) 0x7f80);
+                case F32 -> finite32(segment, at, run);
+            };
+            int whole = run - run % (type == ElementType.F32 ? INTS : SHORTS);
+            if (!finite || !SCALAR.allFinite(type, segment, at + (long) type.bytes() * whole, run - whole)) {
+                return false;
             }
-        } else {
-            short exponent = (short) (type == ElementType.F16 ? 0x7c00 : 0x7f80);
-            while (done <= count - SHORTS) {
-                long end = Math.min(count - SHORTS + 1, done + RUN);
-                ShortVector top = ShortVector.zero(VectorWidth.SHORT);
-                for (; done < end; done += SHORTS) {
-                    top = top.max(ShortVector.fromMemorySegment(VectorWidth.SHORT, segment, offset + 2 * done, LE).and(exponent));
-                }
-                if (top.reduceLanes(VectorOperators.MAX) == exponent) {
-                    return false;
-                }
-            }
+            done += run;
         }
-        return SCALAR.allFinite(type, segment, offset + type.bytes() * done, count - done);
+        return true;
+    }
+
+    // Counters are ints: C2 takes the range checks of a segment out of such loops only.
+
+    private static boolean finite16(MemorySegment segment, long at, int count, short exponent) {
+        ShortVector top = ShortVector.zero(VectorWidth.SHORT);
+        for (int i = 0; i <= count - SHORTS; i += SHORTS) {
+            top = top.max(ShortVector.fromMemorySegment(VectorWidth.SHORT, segment, at + 2L * i, LE).and(exponent));
+        }
+        return top.reduceLanes(VectorOperators.MAX) != exponent;
+    }
+
+    private static boolean finite32(MemorySegment segment, long at, int count) {
+        IntVector top = IntVector.zero(VectorWidth.INT);
+        for (int i = 0; i <= count - INTS; i += INTS) {
+            top = top.max(IntVector.fromMemorySegment(VectorWidth.INT, segment, at + 4L * i, LE).and(0x7f800000));
+        }
+        return top.reduceLanes(VectorOperators.MAX) != 0x7f800000;
     }
 }

@@ -2,10 +2,10 @@ package dev.kvcapsule.engine.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -20,8 +20,8 @@ public final class PanamaHadamard implements HadamardKernel {
     private static final int PARTIALS = RotationTables.PARTIALS;
     /** 1.5 x 2^23: adding it rounds a signed float half to even and leaves the integer's low 16 bits at the bottom. */
     private static final float ROUND = 0x1.8p23f;
-    /** Values of a block of rows, about. */
-    private static final int BLOCK = 3072;
+    /** Values that one unrolled step takes, where heads are a multiple. */
+    private static final int CHUNK = 64;
     private static final ConvertKernel CONVERT = new PanamaConvert();
 
     /** Creates the kernel; it has no state. */
@@ -31,72 +31,10 @@ public final class PanamaHadamard implements HadamardKernel {
     public long encode(RotationShape shape, MemorySegment rows, long rowsOffset, MemorySegment means, long meansOffset,
             MemorySegment codes, long codesOffset, MemorySegment gains, long gainsOffset) {
         RotationBounds.encode(CONVERT, shape, rows, rowsOffset, means, meansOffset, codes, codesOffset, gains, gainsOffset);
-        int channels = shape.channels();
-        int units = CodeUnits.unitsPerRow(channels);
-        int width = units * CodeUnits.CODES;
-        int dim = shape.headDim();
-        int heads = shape.heads();
-        int codeRow = CodeUnits.rowBytes(shape.bits(), channels);
-        int block = Math.max(1, Math.min(BLOCK / width, shape.tokens()));
-        RotationTables tables = new RotationTables(shape.bits(), dim);
-        short[] thresholds = CodeLanes.table(tables.thresholds);
-        short[] centroids = CodeLanes.table(tables.centroids);
-        float[] signs = floats(RotationTables.signs(shape.seed(), channels, width));
-        float[] mean = new float[width];
-        if (shape.centered()) {
-            RowStage.load(shape.parameter(), means, meansOffset, mean, 0, channels);
-        }
-        float limit = RotationTables.energyLimit(shape.parameter());
-        boolean wholeSums = dim % SHORTS == 0 && tables.sumsFit(dim);
-        float[] x = new float[block * width];
-        short[] y = new short[block * width];
-        short[] code = new short[block * width];
-        float[] energies = new float[LaneSum.capacity(block * heads, PARTIALS)];
-        int[] products = new int[LaneSum.capacity(block * heads, LANES)];
-        int[] squares = new int[products.length];
-        float[] scales = new float[block * heads];
-        long refused = 0;
-        for (int token = 0; token < shape.tokens(); token += block) {
-            int count = Math.min(block, shape.tokens() - token);
-            int length = count * width;
-            RowStore.load(shape.rows(), rows, rowsOffset + (long) token * channels * shape.rows().bytes(), channels, x, width, count);
-            if (shape.centered()) {
-                subtract(x, mean, length);
-            }
-            energies(x, width, count, heads, dim, energies);
-            scales(energies, count * heads, dim, tables.unit, limit, scales);
-            for (int t = 0; t < count; t++) {
-                scale(x, t * width, signs, scales, t * heads, heads, dim, y);
-            }
-            WalshHadamard.transform(y, length, tables.block);
-            CodeLanes.search(shape.bits(), thresholds, y, code, length);
-            if (wholeSums) {
-                sums(y, code, centroids, width, count, heads, dim, products, squares);
-            }
-            for (int h = 0; h < count * heads; h++) {
-                int from = h / heads * width + h % heads * dim;
-                short gain = 0;
-                if (scales[h] == 0) {
-                    refused += energies[h] == 0 ? 0 : 1;
-                    Arrays.fill(code, from, from + dim, (short) (1 << (shape.bits() - 1)));
-                } else {
-                    long product = wholeSums ? products[h] : product(y, code, centroids, from, dim);
-                    long square = wholeSums ? squares[h] : square(code, centroids, from, dim);
-                    gain = HeadGain.gain(tables, shape.parameter(), HeadGain.rootMeanSquare(energies[h], dim), product, square);
-                }
-                gains.set(Bounds.SHORT, gainsOffset + 2 * ((long) token * heads + h), gain);
-            }
-            if (width != channels) {
-                for (int t = 0; t < count; t++) {
-                    Arrays.fill(code, t * width + channels, (t + 1) * width, (short) 0);
-                }
-            }
-            CodeLanes.pack(shape.bits(), code, count * units, codes, codesOffset + (long) token * codeRow);
-        }
-        return refused;
+        return new RotatedEncoder(shape, rows, rowsOffset, means, meansOffset, codes, codesOffset, gains, gainsOffset).run();
     }
 
-    private static float[] floats(short[] values) {
+    static float[] floats(short[] values) {
         float[] result = new float[values.length];
         for (int i = 0; i < values.length; i++) {
             result[i] = values[i];
@@ -104,7 +42,7 @@ public final class PanamaHadamard implements HadamardKernel {
         return result;
     }
 
-    private static void subtract(float[] x, float[] mean, int length) {
+    static void subtract(float[] x, float[] mean, int length) {
         for (int base = 0; base < length; base += mean.length) {
             for (int c = 0; c < mean.length; c++) {
                 x[base + c] -= mean[c];
@@ -113,7 +51,12 @@ public final class PanamaHadamard implements HadamardKernel {
     }
 
     /** The energy of each head in the order the format fixes: sixteen interleaved sums, then neighbours. */
-    private static void energies(float[] x, int width, int count, int heads, int dim, float[] energies) {
+    static void energies(float[] x, int width, int count, int heads, int dim, float[] energies) {
+        if (dim == CHUNK) {
+            partials64(x, count * width, energies);
+            LaneSum.floats(energies, count * heads, PARTIALS);
+            return;
+        }
         int to = 0;
         for (int t = 0; t < count; t++) {
             for (int h = 0; h < heads; h++, to += PARTIALS) {
@@ -121,6 +64,19 @@ public final class PanamaHadamard implements HadamardKernel {
             }
         }
         LaneSum.floats(energies, count * heads, PARTIALS);
+    }
+
+    /** Heads of 64, the loop without inner loops of unknown length. */
+    private static void partials64(float[] x, int length, float[] energies) {
+        for (int i = 0, to = 0; i < length; i += CHUNK, to += PARTIALS) {
+            for (int lane = 0; lane < PARTIALS; lane += LANES) {
+                FloatVector a = FloatVector.fromArray(FLOAT, x, i + lane);
+                FloatVector b = FloatVector.fromArray(FLOAT, x, i + lane + PARTIALS);
+                FloatVector c = FloatVector.fromArray(FLOAT, x, i + lane + 2 * PARTIALS);
+                FloatVector d = FloatVector.fromArray(FLOAT, x, i + lane + 3 * PARTIALS);
+                a.mul(a).add(b.mul(b)).add(c.mul(c)).add(d.mul(d)).intoArray(energies, to + lane);
+            }
+        }
     }
 
     private static void partials(float[] x, int from, int dim, float[] energies, int to) {
@@ -138,16 +94,54 @@ public final class PanamaHadamard implements HadamardKernel {
         }
     }
 
-    /** unit / rms of each head, or 0 where the head is all zero or refused. */
-    private static void scales(float[] energies, int count, int dim, int unit, float limit, float[] scales) {
-        for (int h = 0; h < count; h++) {
-            float energy = energies[h];
-            scales[h] = energy > 0 && energy < limit ? unit / HeadGain.rootMeanSquare(energy, dim) : 0;
+    /** The rms of each head, and unit / rms, or 0 where the head is all zero or refused. */
+    static void scales(float[] energies, int count, int dim, int unit, float limit, float[] roots, float[] scales) {
+        for (int h = 0; h < count; h += LANES) {
+            FloatVector energy = FloatVector.fromArray(FLOAT, energies, h);
+            FloatVector root = energy.div(dim).lanewise(VectorOperators.SQRT);
+            VectorMask<Float> usable = energy.compare(VectorOperators.GT, 0.0f).and(energy.compare(VectorOperators.LT, limit));
+            root.intoArray(roots, h);
+            FloatVector.zero(FLOAT).blend(FloatVector.broadcast(FLOAT, unit).div(root), usable).intoArray(scales, h);
+        }
+    }
+
+    /** The head of each chunk of a block of rows, where heads are whole chunks. */
+    static int[] chunkHeads(int length, int dim) {
+        int[] heads = new int[dim % CHUNK == 0 ? length / CHUNK : 0];
+        for (int i = 0; i < heads.length; i++) {
+            heads[i] = i * CHUNK / dim;
+        }
+        return heads;
+    }
+
+    /** Scales, rounds and signs a block of rows whose heads are whole chunks. */
+    static void scaleChunks(float[] x, int length, float[] signs, float[] scales, int[] heads, short[] y) {
+        for (int i = 0, c = 0; i < length; i += CHUNK) {
+            float factor = scales[heads[i / CHUNK]];
+            for (int k = 0; k < CHUNK; k += LANES) {
+                FloatVector value = FloatVector.fromArray(FLOAT, x, i + k).mul(factor).mul(FloatVector.fromArray(FLOAT, signs, c + k));
+                IntVector bits = value.add(ROUND).reinterpretAsInts();
+                ((ShortVector) bits.convertShape(VectorOperators.I2S, VectorWidth.SHORT_FOR_INT, 0)).intoArray(y, i + k);
+            }
+            c = c + CHUNK == signs.length ? 0 : c + CHUNK;
+        }
+    }
+
+    /** Signs and scales a block of rows whose heads are whole chunks. */
+    static void spreadChunks(short[] v, int length, short[] signs, float[] gains, float decodeScale, int[] heads, float[] x) {
+        for (int i = 0, c = 0; i < length; i += CHUNK) {
+            float factor = gains[heads[i / CHUNK]] * decodeScale;
+            for (int k = 0; k < CHUNK; k += SHORTS) {
+                ShortVector signed = ShortVector.fromArray(SHORT, v, i + k).mul(ShortVector.fromArray(SHORT, signs, c + k));
+                ((FloatVector) signed.convertShape(VectorOperators.S2F, FLOAT, 0)).mul(factor).intoArray(x, i + k);
+                ((FloatVector) signed.convertShape(VectorOperators.S2F, FLOAT, 1)).mul(factor).intoArray(x, i + k + LANES);
+            }
+            c = c + CHUNK == signs.length ? 0 : c + CHUNK;
         }
     }
 
     /** Scales, rounds and signs one row. */
-    private static void scale(float[] x, int row, float[] signs, float[] scales, int first, int heads, int dim, short[] y) {
+    static void scale(float[] x, int row, float[] signs, float[] scales, int first, int heads, int dim, short[] y) {
         for (int h = 0, c = 0; h < heads; h++) {
             float factor = scales[first + h];
             int end = c + dim;
@@ -162,31 +156,59 @@ public final class PanamaHadamard implements HadamardKernel {
         }
     }
 
-    /** Sum of y c and sum of c c of each head. */
-    private static void sums(short[] y, short[] code, short[] table, int width, int count, int heads, int dim, int[] products,
-            int[] squares) {
-        int to = 0;
-        for (int t = 0; t < count; t++) {
-            for (int h = 0; h < heads; h++, to += LANES) {
-                CodeLanes.sums(y, code, table, t * width + h * dim, dim, products, squares, to);
+    /** Sum of y c and sum of c c of each head, for rows without padding and heads of a power of two of at least 64. */
+    static void sums(short[] y, short[] chosen, int length, int dim, int[] products, int[] squares) {
+        neighbours(y, chosen, products, squares, length);
+        LaneSum.ints(products, length / dim, dim / CHUNK * LANES);
+        LaneSum.ints(squares, length / dim, dim / CHUNK * LANES);
+    }
+
+    /** Products of 16-bit lanes, neighbours added in their 32-bit lane; one vector a chunk. */
+    private static void neighbours(short[] y, short[] chosen, int[] products, int[] squares, int length) {
+        for (int i = 0, to = 0; i < length; i += CHUNK, to += LANES) {
+            IntVector product = IntVector.zero(INT);
+            IntVector square = IntVector.zero(INT);
+            for (int k = 0; k < CHUNK; k += SHORTS) {
+                IntVector a = ShortVector.fromArray(SHORT, y, i + k).reinterpretAsInts();
+                IntVector b = ShortVector.fromArray(SHORT, chosen, i + k).reinterpretAsInts();
+                IntVector a0 = a.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 16);
+                IntVector b0 = b.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 16);
+                IntVector a1 = a.lanewise(VectorOperators.ASHR, 16);
+                IntVector b1 = b.lanewise(VectorOperators.ASHR, 16);
+                product = product.add(a0.mul(b0)).add(a1.mul(b1));
+                square = square.add(b0.mul(b0)).add(b1.mul(b1));
             }
+            product.intoArray(products, to);
+            square.intoArray(squares, to);
         }
-        LaneSum.ints(products, count * heads, LANES);
-        LaneSum.ints(squares, count * heads, LANES);
     }
 
-    private static long product(short[] y, short[] code, short[] table, int from, int dim) {
-        long sum = 0;
-        for (int i = from; i < from + dim; i++) {
-            sum += y[i] * table[code[i]];
+    static void widen(int[] products, int[] squares, int count, long[] longProducts, long[] longSquares) {
+        for (int h = 0; h < count; h++) {
+            longProducts[h] = products[h];
+            longSquares[h] = squares[h];
         }
-        return sum;
     }
 
-    private static long square(short[] code, short[] table, int from, int dim) {
+    static void slowSums(short[] y, short[] chosen, int width, int count, int heads, int dim, long[] products,
+            long[] squares) {
+        for (int h = 0; h < count * heads; h++) {
+            int from = h / heads * width + h % heads * dim;
+            products[h] = product(y, chosen, from, dim);
+            squares[h] = product(chosen, chosen, from, dim);
+        }
+    }
+
+    static void gains(float[] roots, long[] products, long[] squares, int count, RotationTables tables, float[] gains) {
+        for (int h = 0; h < count; h++) {
+            gains[h] = HeadGain.slope(tables, roots[h], products[h], squares[h]);
+        }
+    }
+
+    private static long product(short[] a, short[] b, int from, int dim) {
         long sum = 0;
         for (int i = from; i < from + dim; i++) {
-            sum += table[code[i]] * table[code[i]];
+            sum += a[i] * b[i];
         }
         return sum;
     }
@@ -195,40 +217,10 @@ public final class PanamaHadamard implements HadamardKernel {
     public void decode(RotationShape shape, MemorySegment codes, long codesOffset, MemorySegment gains, long gainsOffset,
             MemorySegment means, long meansOffset, MemorySegment rows, long rowsOffset) {
         RotationBounds.decode(CONVERT, shape, codes, codesOffset, gains, gainsOffset, means, meansOffset, rows, rowsOffset);
-        int channels = shape.channels();
-        int units = CodeUnits.unitsPerRow(channels);
-        int width = units * CodeUnits.CODES;
-        int dim = shape.headDim();
-        int heads = shape.heads();
-        int codeRow = CodeUnits.rowBytes(shape.bits(), channels);
-        int block = Math.max(1, Math.min(BLOCK / width, shape.tokens()));
-        RotationTables tables = new RotationTables(shape.bits(), dim);
-        short[] centroids = CodeLanes.table(tables.centroids);
-        short[] signs = RotationTables.signs(shape.seed(), channels, width);
-        float[] mean = new float[width];
-        if (shape.centered()) {
-            RowStage.load(shape.parameter(), means, meansOffset, mean, 0, channels);
-        }
-        short[] v = new short[block * width];
-        float[] x = new float[block * width];
-        float[] factors = new float[block * heads];
-        for (int token = 0; token < shape.tokens(); token += block) {
-            int count = Math.min(block, shape.tokens() - token);
-            int length = count * width;
-            CodeLanes.centroids(shape.bits(), centroids, codes, codesOffset + (long) token * codeRow, count * units, v);
-            WalshHadamard.transform(v, length, tables.block);
-            RowStage.load(shape.parameter(), gains, gainsOffset + 2L * token * heads, factors, 0, count * heads);
-            for (int t = 0; t < count; t++) {
-                spread(v, t * width, signs, factors, t * heads, tables.decodeScale, heads, dim, x);
-            }
-            if (shape.centered()) {
-                add(x, mean, length);
-            }
-            RowStore.store(shape.rows(), x, width, count, rows, rowsOffset + (long) token * channels * shape.rows().bytes(), channels);
-        }
+        new RotatedDecoder(shape, codes, codesOffset, gains, gainsOffset, means, meansOffset, rows, rowsOffset).run();
     }
 
-    private static void add(float[] x, float[] mean, int length) {
+    static void add(float[] x, float[] mean, int length) {
         for (int base = 0; base < length; base += mean.length) {
             for (int c = 0; c < mean.length; c++) {
                 x[base + c] += mean[c];
@@ -237,7 +229,7 @@ public final class PanamaHadamard implements HadamardKernel {
     }
 
     /** Signs and scales one row. */
-    private static void spread(short[] v, int row, short[] signs, float[] gains, int first, float decodeScale, int heads, int dim,
+    static void spread(short[] v, int row, short[] signs, float[] gains, int first, float decodeScale, int heads, int dim,
             float[] x) {
         for (int h = 0, c = 0; h < heads; h++) {
             float factor = gains[first + h] * decodeScale;

@@ -11,7 +11,8 @@ public interface QuantKernel {
      * Quantizes a slice. Every byte of the three outputs is written, padding included.
      *
      * <p>A group that cannot be represented (a member is an infinity or NaN, or the decoded maximum would round to an infinity in
-     * the parameter format) is counted; one with a non-finite member is written with zero point, step and codes 0.
+     * the parameter format) is counted; one with a member that is not finite, or is below the lowest finite value of the parameter
+     * format, is written with zero point, step and codes 0.
      *
      * @param shape       the slice
      * @param rows        native segment with {@code shape.rowBytes()} bytes of rows

@@ -34,7 +34,8 @@ final class RotationTables {
         double spread = unit * Math.sqrt(block);
         thresholds = new short[exact.length - 1];
         for (int k = 0; k < thresholds.length; k++) {
-            thresholds[k] = (short) Math.floor((exact[k] + exact[k + 1]) / 2 * spread);
+            double threshold = Math.floor((exact[k] + exact[k + 1]) / 2 * spread);
+            thresholds[k] = (short) Math.clamp(threshold, Short.MIN_VALUE, Short.MAX_VALUE); // heads of a few channels only
         }
         gainScale = top / (spread * max);
         decodeScale = (float) (max / (top * Math.sqrt(block)));

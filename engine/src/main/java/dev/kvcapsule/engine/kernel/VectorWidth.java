@@ -28,7 +28,6 @@ final class VectorWidth {
     /** Float vectors that hold one {@link #CODE_SHORT}: 1 at 512 bits, else 2. */
     static final int CODE_PARTS = CODE_SHORT.length() / FLOAT.length();
 
-
     private VectorWidth() {}
 
     private static int bits() {

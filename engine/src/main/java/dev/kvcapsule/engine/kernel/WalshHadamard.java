@@ -10,6 +10,7 @@ import jdk.incubator.vector.VectorSpecies;
 final class WalshHadamard {
     private static final VectorSpecies<Short> SHORT = VectorWidth.SHORT;
     private static final int LANES = SHORT.length();
+    private static final int STAGES = Integer.numberOfTrailingZeros(2 * LANES);
     private static final ShortVector EVEN = ShortVector.zero(SHORT).addIndex(2);
     private static final ShortVector ODD = EVEN.add((short) 1);
 
@@ -31,7 +32,7 @@ final class WalshHadamard {
         for (int i = 0; i < length; i += 2 * LANES) {
             ShortVector a = ShortVector.fromArray(SHORT, values, i);
             ShortVector b = ShortVector.fromArray(SHORT, values, i + LANES);
-            for (int h = 1; h < 2 * LANES; h *= 2) {
+            for (int stage = 0; stage < STAGES; stage++) {
                 ShortVector even = EVEN.selectFrom(a, b);
                 ShortVector odd = ODD.selectFrom(a, b);
                 a = even.add(odd);
@@ -47,8 +48,7 @@ final class WalshHadamard {
         for (int i = 0; i < length; i += 2 * LANES) {
             ShortVector a = ShortVector.fromArray(SHORT, values, i);
             ShortVector b = ShortVector.fromArray(SHORT, values, i + LANES);
-            int stage = 0;
-            for (int h = 1; h < 2 * LANES; h *= 2, stage++) {
+            for (int stage = 0; stage < STAGES; stage++) {
                 ShortVector even = EVEN.selectFrom(a, b);
                 ShortVector odd = ODD.selectFrom(a, b);
                 a = stage < stages ? even.add(odd) : even;

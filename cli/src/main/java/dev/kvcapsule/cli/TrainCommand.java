@@ -1,0 +1,50 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.testdata.Samples;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+
+/** What an AOT cache is trained on: every command on the sample, so that its classes and profiles are those of real work. */
+@Command(name = "train", hidden = true, description = "Runs the other commands on the sample; for making an AOT cache.")
+final class TrainCommand implements Callable<Integer> {
+    private static final int ROUNDS = 6;
+
+    @Override
+    public Integer call() throws IOException {
+        Path state = Files.createTempFile("kvcapsule-train", ".ggsq");
+        Path capsule = Files.createTempFile("kvcapsule-train", ".kvc");
+        Path restored = Files.createTempFile("kvcapsule-train", ".restored");
+        try {
+            Files.delete(state);
+            try (InputStream sample = Samples.smollm2Code512()) {
+                Files.copy(sample, state);
+            }
+            for (Profile profile : Profile.values()) {
+                run("encode", state.toString(), "-o", capsule.toString(), "--profile", profile.name().toLowerCase(java.util.Locale.ROOT), "--model-facts",
+                        Samples.SMOLLM2_FACTS);
+                for (int round = 0; round < (profile == Profile.FAST ? ROUNDS : 1); round++) {
+                    run("decode", capsule.toString(), "-o", restored.toString());
+                }
+                run("decode", capsule.toString(), "-o", restored.toString(), "--json", "--tokens", "64");
+                run("verify", capsule.toString());
+            }
+            run("inspect", capsule.toString());
+            run("doctor", "--json");
+        } finally {
+            Files.deleteIfExists(state);
+            Files.deleteIfExists(capsule);
+            Files.deleteIfExists(restored);
+        }
+        return ExitCode.DONE;
+    }
+
+    private static void run(String... args) {
+        if (Main.run(args) != ExitCode.DONE) {
+            throw new IllegalStateException(String.join(" ", args) + " failed");
+        }
+    }
+}
