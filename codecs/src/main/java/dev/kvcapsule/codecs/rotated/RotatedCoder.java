@@ -22,8 +22,13 @@ final class RotatedCoder extends QuantizingCoder {
         this.codec = codec;
     }
 
+    /** What is rotated together and has one gain: a head, or an even share of one that is wider than the kernels take (a row whose heads nobody named). */
+    private static int head(int headDim) {
+        return headDim <= RotationShape.MAX_HEAD_DIM ? headDim : Math.min(Integer.lowestOneBit(headDim), RotationShape.MAX_HEAD_DIM);
+    }
+
     private RotationShape shape(TileTensor tensor) {
-        return new RotationShape(codec.bits(), tensor.headDim(), codec.seed(), codec.mean(), rows.type(tensor), rows.parameterType(tensor), tensor.tokens(),
+        return new RotationShape(codec.bits(), head(tensor.headDim()), codec.seed(), codec.mean(), rows.type(tensor), rows.parameterType(tensor), tensor.tokens(),
                 tensor.width());
     }
 
