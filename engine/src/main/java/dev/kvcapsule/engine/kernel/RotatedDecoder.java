@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 /** The state of one call of the vector decoder: scratch for a few rows, and the passes over it. */
 final class RotatedDecoder {
     /** Values of a block of rows, about: few, so that the stores of one block drain while the next is computed. */
-    private static final int BLOCK = 3072;
+    private static final int BLOCK = 1536;
 
     private final RotationShape shape;
     private final MemorySegment codes;
@@ -61,7 +61,7 @@ final class RotatedDecoder {
     }
 
     void run() {
-        Passes passes = fused ? new Passes(this::decode, this::scale, this::store) : new Passes(this::centroids, this::transform, this::spread, this::store);
+        Passes passes = fused ? new Passes(this::decode, this::store) : new Passes(this::centroids, this::transform, this::spread, this::store);
         for (token = 0; token < shape.tokens(); token += block) {
             count = Math.min(block, shape.tokens() - token);
             passes.run();
@@ -69,12 +69,9 @@ final class RotatedDecoder {
     }
 
     private void decode() {
-        RotatedRows.transform(shape.bits(), centroids, codes, codesOffset + (long) token * codeRow, count * units, signs, v);
-    }
-
-    private void scale() {
         RowStage.load(shape.parameter(), gains, gainsOffset + 2L * token * shape.heads(), factors, 0, count * shape.heads());
-        RotatedRows.scale(v, count * units, factors, tables.decodeScale, x);
+        RotatedRows.decode(shape.bits(), centroids, codes, codesOffset + (long) token * codeRow, count * units, signs, factors,
+                tables.decodeScale, x);
         if (shape.centered()) {
             PanamaHadamard.add(x, mean, count * width);
         }
