@@ -58,7 +58,7 @@ final class GroupDecoder {
         width = units * CodeUnits.CODES;
         codeRow = CodeUnits.rowBytes(shape.bits(), channels);
         groups = keys ? channels : shape.groups();
-        block = Math.max(1, Math.min(Integer.getInteger("stage", STAGE) / width, shape.tokens()));
+        block = Math.max(1, Math.min(STAGE / width, shape.tokens()));
         values = new float[block * width];
         // Whole units are restored, so a row may use entries behind its last group; what comes out there is not stored.
         boolean few = (shape.bits() == 3 || shape.bits() == 4) && width == channels;
@@ -75,6 +75,7 @@ final class GroupDecoder {
 
     void run() {
         Passes passes = bytes != null ? new Passes(this::repeated, this::unpack, this::restore)
+                : wide && shape.rows() == ElementType.F16 ? new Passes(this::halves, this::half)
                 : wide ? new Passes(this::halves, this::values, this::round, this::direct)
                 : tabled ? new Passes(this::parameters, this::tables, this::lookup)
                 : new Passes(this::parameters, this::decode, this::store);
@@ -123,6 +124,11 @@ final class GroupDecoder {
                 ValueTables.halves(step, fetched, groups, 2 * units, shift);
             }
         }
+    }
+
+    private void half() {
+        ValueTables.half512(shape.bits(), count * units, codes, codesOffset + (long) token * codeRow, zero, step,
+                token % parameterRows * 2 * units, rows, rowsOffset + 2L * token * channels);
     }
 
     private void values() {

@@ -20,6 +20,8 @@ final class RotatedDecoder {
     private final int block;
     private final RotationTables tables;
     private final short[] centroids;
+    /** From codes to values in one loop. */
+    private final boolean fused;
     private final short[] signs;
     private final float[] mean;
     private final short[] v;
@@ -45,7 +47,9 @@ final class RotatedDecoder {
         block = Math.max(1, Math.min(BLOCK / width, shape.tokens()));
         tables = new RotationTables(shape.bits(), shape.headDim());
         centroids = CodeLanes.table(tables.centroids);
-        signs = RotationTables.signs(shape.seed(), channels, width);
+        fused = shape.headDim() == 64 && RotatedRows.fits(shape.bits(), tables.block);
+        short[] natural = RotationTables.signs(shape.seed(), channels, width);
+        signs = fused ? RotatedRows.signs(natural) : natural;
         mean = new float[width];
         if (shape.centered()) {
             RowStage.load(shape.parameter(), means, meansOffset, mean, 0, channels);
@@ -57,10 +61,19 @@ final class RotatedDecoder {
     }
 
     void run() {
-        Passes passes = new Passes(this::centroids, this::transform, this::spread, this::store);
+        Passes passes = fused ? new Passes(this::decode, this::store) : new Passes(this::centroids, this::transform, this::spread, this::store);
         for (token = 0; token < shape.tokens(); token += block) {
             count = Math.min(block, shape.tokens() - token);
             passes.run();
+        }
+    }
+
+    private void decode() {
+        RowStage.load(shape.parameter(), gains, gainsOffset + 2L * token * shape.heads(), factors, 0, count * shape.heads());
+        RotatedRows.decode(shape.bits(), centroids, codes, codesOffset + (long) token * codeRow, count * units, signs, factors,
+                tables.decodeScale, x);
+        if (shape.centered()) {
+            PanamaHadamard.add(x, mean, count * width);
         }
     }
 

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
@@ -21,6 +22,12 @@ final class ValueTables {
     private static final int LANES = FLOAT.length();
     private static final int SHORTS = SHORT.length();
     private static final FloatVector COUNT = FloatVector.zero(FLOAT).addIndex(1);
+
+    /** Sizes from 65,536 on round to infinity; sizes below 2^-14 are subnormal; REBIAS adds half a unit, less one, in the same step. */
+    private static final int OVERFLOW = 0x47800000;
+    private static final int SMALLEST = 0x38800000;
+    private static final int REBIAS = 0xfff - (112 << 23);
+    private static final int HALF = 0x3f000000;
 
     private ValueTables() {}
 
@@ -91,6 +98,37 @@ final class ValueTables {
                     .convertShape(VectorOperators.ZERO_EXTEND_B2S, SHORT, 0);
             packed.and(mask).selectFrom(table).intoMemorySegment(rows, to + 128L * u, LE);
             packed.lanewise(VectorOperators.LSHR, bits).and(mask).or((short) ENTRIES).selectFrom(table)
+                    .intoMemorySegment(rows, to + 128L * u + 64, LE);
+        }
+    }
+
+    /**
+     * As {@link #lookup512}, with the tables made in registers, f16: nothing but the rows is stored, so the stores drain while the next
+     * unit is computed. Entry 2 q + h of a table is value q of half h.
+     */
+    static void half512(int bits, int units, MemorySegment codes, long from, float[] zeros, float[] steps, int first, MemorySegment rows,
+            long to) {
+        short mask = (short) (((1 << bits) - 1) << 1);
+        for (int u = 0; u < units; u++) {
+            IntVector low = COUNT.mul(steps[first + 2 * u]).add(zeros[first + 2 * u]).reinterpretAsInts();
+            IntVector size = low.and(Integer.MAX_VALUE);
+            IntVector normal = size.min(OVERFLOW);
+            normal = normal.lanewise(VectorOperators.LSHR, 13).and(1).add(normal).add(REBIAS).lanewise(VectorOperators.LSHR, 13);
+            IntVector tiny = size.reinterpretAsFloats().add(0.5f).reinterpretAsInts().sub(HALF);
+            IntVector table = normal.blend(tiny, size.compare(VectorOperators.LT, SMALLEST))
+                    .or(low.lanewise(VectorOperators.LSHR, 16).and(0x8000));
+            IntVector high = COUNT.mul(steps[first + 2 * u + 1]).add(zeros[first + 2 * u + 1]).reinterpretAsInts();
+            size = high.and(Integer.MAX_VALUE);
+            normal = size.min(OVERFLOW);
+            normal = normal.lanewise(VectorOperators.LSHR, 13).and(1).add(normal).add(REBIAS).lanewise(VectorOperators.LSHR, 13);
+            tiny = size.reinterpretAsFloats().add(0.5f).reinterpretAsInts().sub(HALF);
+            table = normal.blend(tiny, size.compare(VectorOperators.LT, SMALLEST)).lanewise(VectorOperators.LSHL, 16).or(table)
+                    .or(high.and(Integer.MIN_VALUE));
+            ShortVector entries = table.reinterpretAsShorts();
+            ShortVector packed = (ShortVector) ByteVector.fromMemorySegment(VectorWidth.BYTE_FOR_SHORT, codes, from + 32L * u, LE)
+                    .convertShape(VectorOperators.ZERO_EXTEND_B2S, SHORT, 0);
+            packed.lanewise(VectorOperators.LSHL, 1).and(mask).selectFrom(entries).intoMemorySegment(rows, to + 128L * u, LE);
+            packed.lanewise(VectorOperators.LSHR, bits - 1).and(mask).or((short) 1).selectFrom(entries)
                     .intoMemorySegment(rows, to + 128L * u + 64, LE);
         }
     }
