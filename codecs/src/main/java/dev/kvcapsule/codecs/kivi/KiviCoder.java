@@ -1,38 +1,25 @@
 package dev.kvcapsule.codecs.kivi;
 
-import dev.kvcapsule.codecs.entropy.StreamReader;
 import dev.kvcapsule.codecs.entropy.StreamWriter;
 import dev.kvcapsule.codecs.entropy.WordStreams;
-import dev.kvcapsule.codecs.rows.QuantizerRows;
+import dev.kvcapsule.codecs.quantizer.QuantizingCoder;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.Part;
-import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.QuantShape;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 
 /** Codes tiles of a {@link KiviCodec}: for each tensor the streams of codes, zero points and steps. */
-final class KiviCoder implements TileCoder {
+final class KiviCoder extends QuantizingCoder {
     private final KiviCodec codec;
-    private final Kernels kernels;
-    private final QuantizerRows rows;
-    private final StreamWriter writer;
-    private final StreamReader reader;
-    private final WordStreams words;
-    private final GrowingBuffer codeBuffer = new GrowingBuffer();
     private final GrowingBuffer zeroBuffer = new GrowingBuffer();
     private final GrowingBuffer stepBuffer = new GrowingBuffer();
 
     KiviCoder(KiviCodec codec, Kernels kernels) {
+        super(kernels, codec.beforeRope(), codec.entropy());
         this.codec = codec;
-        this.kernels = kernels;
-        this.rows = new QuantizerRows(kernels, codec.beforeRope());
-        this.writer = new StreamWriter(kernels);
-        this.reader = new StreamReader(kernels);
-        this.words = new WordStreams(kernels, codec.entropy());
     }
 
     private QuantShape shape(TileTensor tensor) {
@@ -46,61 +33,38 @@ final class KiviCoder implements TileCoder {
     }
 
     @Override
-    public long maxEncodedBytes(List<TileTensor> tensors) {
-        long bytes = 0;
-        for (TileTensor tensor : tensors) {
-            QuantShape shape = shape(tensor);
-            bytes += StreamWriter.maxBytes(shape.codeBytes()) + 2 * WordStreams.maxBytes(shape.parameters());
-        }
-        return bytes;
+    protected long maxEncodedBytes(TileTensor tensor) {
+        QuantShape shape = shape(tensor);
+        return StreamWriter.maxBytes(shape.codeBytes()) + 2 * WordStreams.maxBytes(shape.parameters());
     }
 
     @Override
-    public long encode(List<TileTensor> tensors, MemorySegment out) {
-        writer.begin(out);
-        for (TileTensor tensor : tensors) {
-            QuantShape shape = shape(tensor);
-            MemorySegment codes = codeBuffer.atLeast(shape.codeBytes());
-            MemorySegment zeros = zeroBuffer.atLeast(2 * shape.parameters());
-            MemorySegment steps = stepBuffer.atLeast(2 * shape.parameters());
-            if (kernels.quant().quantize(shape, rows.load(tensor), 0, codes, 0, zeros, 0, steps, 0) > 0) {
-                return UNREPRESENTABLE;
-            }
-            if (codec.entropy()) {
-                writer.coded(codes, shape.codeBytes());
-            } else {
-                writer.raw(codes, shape.codeBytes());
-            }
-            words.write(writer, zeros, shape.parameters(), period(shape));
-            words.write(writer, steps, shape.parameters(), period(shape));
+    protected boolean encode(TileTensor tensor, MemorySegment values) {
+        QuantShape shape = shape(tensor);
+        MemorySegment codes = codes(shape.codeBytes());
+        MemorySegment zeros = zeroBuffer.atLeast(2 * shape.parameters());
+        MemorySegment steps = stepBuffer.atLeast(2 * shape.parameters());
+        if (kernels.quant().quantize(shape, values, 0, codes, 0, zeros, 0, steps, 0) > 0) {
+            return false;
         }
-        return writer.position();
+        writeCodes(codes, shape.codeBytes());
+        writeWords(zeros, shape.parameters(), period(shape));
+        writeWords(steps, shape.parameters(), period(shape));
+        return true;
     }
 
     @Override
-    public void decode(MemorySegment in, List<TileTensor> tensors) throws MalformedDataException {
-        reader.begin(in);
-        for (TileTensor tensor : tensors) {
-            QuantShape shape = shape(tensor);
-            MemorySegment codes = reader.next(shape.codeBytes(), codeBuffer.atLeast(shape.codeBytes()));
-            MemorySegment zeros = words.read(reader, shape.parameters(), period(shape), zeroBuffer.atLeast(2 * shape.parameters()));
-            MemorySegment steps = words.read(reader, shape.parameters(), period(shape), stepBuffer.atLeast(2 * shape.parameters()));
-            try {
-                kernels.quant().dequantize(shape, codes, 0, zeros, 0, steps, 0, rows.target(tensor), 0);
-            } catch (IllegalArgumentException e) {
-                throw new MalformedDataException("layer " + tensor.layer().layer() + " " + tensor.part().letter() + ": " + e.getMessage());
-            }
-            rows.store(tensor);
-        }
-        reader.end();
+    protected void decode(TileTensor tensor, MemorySegment target) throws MalformedDataException {
+        QuantShape shape = shape(tensor);
+        MemorySegment codes = readCodes(shape.codeBytes());
+        MemorySegment zeros = readWords(shape.parameters(), period(shape), zeroBuffer);
+        MemorySegment steps = readWords(shape.parameters(), period(shape), stepBuffer);
+        kernels.quant().dequantize(shape, codes, 0, zeros, 0, steps, 0, target, 0);
     }
 
     @Override
     public void close() {
-        rows.close();
-        writer.close();
-        words.close();
-        codeBuffer.close();
+        super.close();
         zeroBuffer.close();
         stepBuffer.close();
     }

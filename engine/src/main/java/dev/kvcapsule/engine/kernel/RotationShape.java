@@ -15,6 +15,9 @@ package dev.kvcapsule.engine.kernel;
  */
 public record RotationShape(int bits, int headDim, long seed, boolean centered, ElementType rows, ElementType parameter, int tokens,
         int channels) {
+    /** Most channels of a head. */
+    public static final int MAX_HEAD_DIM = 4096;
+
     /** Widest block that is transformed at once: wider ones would leave too few bits in 16-bit butterflies. */
     static final int MAX_BLOCK = 256;
 
@@ -27,7 +30,7 @@ public record RotationShape(int bits, int headDim, long seed, boolean centered, 
         if (bits < 2 || bits > 4) {
             throw new IllegalArgumentException("rotated codes have 2 to 4 bits, not " + bits);
         }
-        if (headDim < 1 || headDim > 4096) {
+        if (headDim < 1 || headDim > MAX_HEAD_DIM) {
             throw new IllegalArgumentException("head of " + headDim + " channels");
         }
         if (parameter == ElementType.F32) {

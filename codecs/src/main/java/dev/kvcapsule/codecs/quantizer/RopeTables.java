@@ -1,4 +1,4 @@
-package dev.kvcapsule.codecs.rows;
+package dev.kvcapsule.codecs.quantizer;
 
 import dev.kvcapsule.engine.cache.Rope;
 import dev.kvcapsule.engine.kernel.RopeTable;

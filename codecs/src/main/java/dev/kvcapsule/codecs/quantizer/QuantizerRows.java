@@ -1,4 +1,4 @@
-package dev.kvcapsule.codecs.rows;
+package dev.kvcapsule.codecs.quantizer;
 
 import dev.kvcapsule.engine.cache.DType;
 import dev.kvcapsule.engine.cache.Part;

@@ -1,2 +1,0 @@
-/** Rows as quantizers want them: floats, with RoPE undone where a codec asks for it. */
-package dev.kvcapsule.codecs.rows;
