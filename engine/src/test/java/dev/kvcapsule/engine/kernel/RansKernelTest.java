@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class RansKernelTest {
     private static final int[] PERIODS = {1, 2, 63, 64, 65, 80, 192, 1024};
     private static final int[] SMALL = IntStream.concat(IntStream.rangeClosed(0, 70), IntStream.of(127, 128, 129, 191, 192, 193, 255, 256, 300)).toArray();
-    private static final int[] LARGE = {4096, 65_535, 65_536, 65_599, 65_600, 131_137};
+    private static final int[] LARGE = {4096, 65_535, 65_536, 65_600, 131_137};
     /** What a stream has besides its information: states of its lanes, in case of a long one twice. */
     private static final int STATES = 2 * RansKernel.STATE_BYTES;
 
@@ -50,7 +50,7 @@ class RansKernelTest {
     @EnumSource
     void longStreamsComeBackWithinAFewBytesOfTheirInformation(RansData data) throws MalformedDataException {
         SplittableRandom random = new SplittableRandom(data.ordinal());
-        for (int period : new int[] {1, 80, 64}) {
+        for (int period : new int[] {1, 80}) {
             byte[] all = data.symbols(LARGE[LARGE.length - 1], period, random);
             Models models = RansData.models(all, period, random);
             for (int n : LARGE) {
@@ -117,7 +117,7 @@ class RansKernelTest {
                 byte[] symbols = data.symbols(n, period, random);
                 Models models = RansData.models(symbols, period, random);
                 byte[] stream = encode(symbols, models);
-                for (int length = 0; length < stream.length; length += n < 100 ? 1 : 1 + random.nextInt(3)) {
+                for (int length = 0; length < stream.length; length += n < 100 ? 1 : 1 + random.nextInt(7)) {
                     assertFalse(damaged(Arrays.copyOf(stream, length), symbols, models), data + " " + n + " cut to " + length);
                     assertFalse(damaged(Arrays.copyOfRange(stream, stream.length - length, stream.length), symbols, models), data + " without its beginning");
                 }
@@ -135,7 +135,7 @@ class RansKernelTest {
                 byte[] symbols = data.symbols(n, period, random);
                 Models models = RansData.models(symbols, period, random);
                 byte[] stream = encode(symbols, models);
-                for (int bit = 0; bit < stream.length * 8; bit += 1 + random.nextInt(7)) {
+                for (int bit = 0; bit < stream.length * 8; bit += 1 + random.nextInt(15)) {
                     byte[] flipped = stream.clone();
                     flipped[bit >> 3] ^= (byte) (1 << (bit & 7));
                     damaged(flipped, symbols, models);
@@ -151,7 +151,7 @@ class RansKernelTest {
         for (int n : new int[] {1, 64, 200, 1000}) {
             byte[] symbols = data.symbols(n, 80, random);
             Models models = RansData.models(symbols, 80, random);
-            for (int i = 0; i < 150; i++) {
+            for (int i = 0; i < 80; i++) {
                 byte[] noise = new byte[RansKernel.STATE_BYTES + random.nextInt(2 * n + 3)];
                 random.nextBytes(noise);
                 for (int at = noise.length - 1; i % 2 == 0 && at > noise.length - RansKernel.STATE_BYTES; at -= 4) {
@@ -170,7 +170,7 @@ class RansKernelTest {
             byte[] symbols = data.symbols(65_700, 80, random);
             Models models = RansData.models(symbols, 80, random);
             byte[] stream = encode(symbols, models);
-            for (int i = 0; i < 25; i++) {
+            for (int i = 0; i < 15; i++) {
                 assertFalse(damaged(Arrays.copyOf(stream, random.nextInt(stream.length)), symbols, models));
                 byte[] flipped = stream.clone();
                 flipped[random.nextInt(stream.length)] ^= (byte) (1 << random.nextInt(8));
