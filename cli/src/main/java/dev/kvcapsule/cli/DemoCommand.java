@@ -35,7 +35,7 @@ import picocli.CommandLine.Mixin;
 @Command(name = "demo", mixinStandardHelpOptions = true,
         description = "Encodes a real KV cache with every codec, verifies and decodes the capsules, and shows what it cost.")
 final class DemoCommand implements Callable<Integer> {
-    private static final List<String> CODECS = List.of("raw", "lossless", "fp8", "kivi:bits=4,entropy=off", "kivi:bits=4", "kivi:bits=2", "rotated:bits=4,entropy=off",
+    private static final List<String> CODECS = List.of("raw", "lossless", "fp8", "kivi:bits=4,entropy=off", "kivi:bits=4", "kivi:bits=4,group=64,rope=pre,residual=32,sink=4", "kivi:bits=2", "rotated:bits=4,entropy=off",
             "rotated:bits=4", "rotated:bits=3", "rotated:bits=2");
     private static final int RUNS = 4;
 
@@ -71,7 +71,7 @@ final class DemoCommand implements Callable<Integer> {
             if (!options.json()) {
                 options.out().printf(Locale.ROOT, "SmolLM2-135M after %d tokens of source code: %d layers, %s%n%n", cache.layout().tokens(), cache.layout().layers(),
                         Sizes.text(stateBytes));
-                options.out().println("codec                         size  ratio   error of K   error of V  of attention   encode      decode");
+                options.out().println("codec                                              size  ratio   error of K   error of V  of attention   encode      decode");
                 options.out().flush();
             }
             List<Row> rows = new ArrayList<>();
@@ -114,7 +114,7 @@ final class DemoCommand implements Callable<Integer> {
 
     private void print(Row row, long stateBytes) {
         if (!options.json()) {
-            options.out().printf(Locale.ROOT, "%-26s %7s %5.2fx %12.2e %12.2e %13.2e %7s/s %8s/s%n", row.codec(), Sizes.text(row.capsuleBytes()), row.ratio(),
+            options.out().printf(Locale.ROOT, "%-47s %7s %5.2fx %12.2e %12.2e %13.2e %7s/s %8s/s%n", row.codec(), Sizes.text(row.capsuleBytes()), row.ratio(),
                     row.comparison().keys().relativeError(), row.comparison().values().relativeError(), row.attention(),
                     Sizes.text((long) (stateBytes / row.encodeSeconds())), Sizes.text((long) (stateBytes / row.decodeSeconds())));
             options.out().flush();

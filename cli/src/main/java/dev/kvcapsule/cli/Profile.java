@@ -5,7 +5,7 @@ enum Profile {
     /** Every bit comes back. */
     EXACT("lossless"),
     /** Memory speed. */
-    FAST("kivi:bits=4,entropy=off"),
+    FAST("kivi:bits=4,residual=32,sink=4,entropy=off"),
     /** A good ratio at a damage that is hard to see. */
     BALANCED("rotated:bits=4"),
     /** The best ratio. */

@@ -12,6 +12,9 @@ import java.lang.foreign.MemorySegment;
 public final class WordStreams implements AutoCloseable {
     private static final int WORD_BYTES = 2;
 
+    /** Most tables for the upper byte plane, whose size differs from channel to channel. */
+    private static final int UPPER_CLASSES = 8;
+
     private final Kernels kernels;
     private final boolean coded;
     private final GrowingBuffer planes = new GrowingBuffer();
@@ -27,8 +30,12 @@ public final class WordStreams implements AutoCloseable {
         return WORD_BYTES * StreamWriter.maxBytes(count);
     }
 
-    /** Appends {@code count} little-endian words. */
-    public void write(StreamWriter writer, MemorySegment words, long count) {
+    /**
+     * Appends {@code count} little-endian words.
+     *
+     * @param period words after which the same channel or head comes again
+     */
+    public void write(StreamWriter writer, MemorySegment words, long count, int period) {
         if (!coded) {
             writer.raw(words, WORD_BYTES * count);
             return;
@@ -36,23 +43,24 @@ public final class WordStreams implements AutoCloseable {
         MemorySegment split = planes.atLeast(WORD_BYTES * count);
         kernels.bytePlane().split(words, WORD_BYTES, count, split);
         writer.coded(split.asSlice(0, count), count);
-        writer.coded(split.asSlice(count, count), count);
+        writer.coded(split.asSlice(count, count), count, period, UPPER_CLASSES);
     }
 
     /**
      * Reads what {@link #write} appended.
      *
+     * @param period as it was written
      * @param scratch native memory of at least {@code 2 * count} bytes
      * @return memory that begins with the words
      */
-    public MemorySegment read(StreamReader reader, long count, MemorySegment scratch) throws MalformedDataException {
+    public MemorySegment read(StreamReader reader, long count, int period, MemorySegment scratch) throws MalformedDataException {
         if (!coded) {
             return reader.next(WORD_BYTES * count, scratch);
         }
         MemorySegment split = planes.atLeast(WORD_BYTES * count);
         for (int plane = 0; plane < WORD_BYTES; plane++) {
             MemorySegment slot = split.asSlice(plane * count, count);
-            MemorySegment symbols = reader.next(count, slot);
+            MemorySegment symbols = plane == 0 ? reader.next(count, slot) : reader.next(count, period, slot);
             if (symbols.address() != slot.address()) {
                 slot.copyFrom(symbols.asSlice(0, count));
             }

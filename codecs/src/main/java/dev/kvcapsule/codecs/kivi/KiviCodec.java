@@ -3,6 +3,7 @@ package dev.kvcapsule.codecs.kivi;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.codec.CodecSpec;
+import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TileGeometry;
 import dev.kvcapsule.engine.kernel.Kernels;
@@ -24,6 +25,11 @@ record KiviCodec(CodecSpec spec, int bits, int group, int residual, int sink, bo
     @Override
     public boolean isLossless() {
         return false;
+    }
+
+    @Override
+    public String exactCodec() {
+        return entropy ? Codecs.LOSSLESS : "raw";
     }
 
     @Override

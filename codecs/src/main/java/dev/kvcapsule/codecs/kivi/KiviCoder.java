@@ -40,6 +40,11 @@ final class KiviCoder implements TileCoder {
         return new QuantShape(grouping, codec.bits(), codec.group(), rows.type(tensor), rows.parameterType(tensor), tensor.tokens(), tensor.width());
     }
 
+    /** Parameters after which the same channel, or the same group of channels, comes again. */
+    private static int period(QuantShape shape) {
+        return shape.grouping() == QuantShape.Grouping.TOKENS ? shape.channels() : shape.groups();
+    }
+
     @Override
     public long maxEncodedBytes(List<TileTensor> tensors) {
         long bytes = 0;
@@ -66,8 +71,8 @@ final class KiviCoder implements TileCoder {
             } else {
                 writer.raw(codes, shape.codeBytes());
             }
-            words.write(writer, zeros, shape.parameters());
-            words.write(writer, steps, shape.parameters());
+            words.write(writer, zeros, shape.parameters(), period(shape));
+            words.write(writer, steps, shape.parameters(), period(shape));
         }
         return writer.position();
     }
@@ -78,8 +83,8 @@ final class KiviCoder implements TileCoder {
         for (TileTensor tensor : tensors) {
             QuantShape shape = shape(tensor);
             MemorySegment codes = reader.next(shape.codeBytes(), codeBuffer.atLeast(shape.codeBytes()));
-            MemorySegment zeros = words.read(reader, shape.parameters(), zeroBuffer.atLeast(2 * shape.parameters()));
-            MemorySegment steps = words.read(reader, shape.parameters(), stepBuffer.atLeast(2 * shape.parameters()));
+            MemorySegment zeros = words.read(reader, shape.parameters(), period(shape), zeroBuffer.atLeast(2 * shape.parameters()));
+            MemorySegment steps = words.read(reader, shape.parameters(), period(shape), stepBuffer.atLeast(2 * shape.parameters()));
             try {
                 kernels.quant().dequantize(shape, codes, 0, zeros, 0, steps, 0, rows.target(tensor), 0);
             } catch (IllegalArgumentException e) {

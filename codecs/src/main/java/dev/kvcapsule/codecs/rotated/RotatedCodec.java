@@ -3,6 +3,7 @@ package dev.kvcapsule.codecs.rotated;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.codec.CodecSpec;
+import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TileGeometry;
 import dev.kvcapsule.engine.kernel.Kernels;
@@ -25,6 +26,11 @@ record RotatedCodec(CodecSpec spec, int bits, int residual, int sink, boolean be
     @Override
     public boolean isLossless() {
         return false;
+    }
+
+    @Override
+    public String exactCodec() {
+        return entropy ? Codecs.LOSSLESS : "raw";
     }
 
     @Override

@@ -70,9 +70,9 @@ final class RotatedCoder implements TileCoder {
             } else {
                 writer.raw(codes, shape.codeBytes());
             }
-            words.write(writer, gains, shape.gains());
+            words.write(writer, gains, shape.gains(), shape.heads());
             if (codec.mean()) {
-                words.write(writer, means, shape.channels());
+                words.write(writer, means, shape.channels(), 1);
             }
         }
         return writer.position();
@@ -84,10 +84,10 @@ final class RotatedCoder implements TileCoder {
         for (TileTensor tensor : tensors) {
             RotationShape shape = shape(tensor);
             MemorySegment codes = reader.next(shape.codeBytes(), codeBuffer.atLeast(shape.codeBytes()));
-            MemorySegment gains = words.read(reader, shape.gains(), gainBuffer.atLeast(2 * shape.gains()));
+            MemorySegment gains = words.read(reader, shape.gains(), shape.heads(), gainBuffer.atLeast(2 * shape.gains()));
             MemorySegment means = meanBuffer.atLeast(2L * shape.channels());
             if (codec.mean()) {
-                means = words.read(reader, shape.channels(), means);
+                means = words.read(reader, shape.channels(), 1, means);
             }
             try {
                 kernels.hadamard().decode(shape, codes, 0, gains, 0, means, 0, rows.target(tensor), 0);

@@ -17,6 +17,14 @@ public interface Codec {
     /** How it cuts one sub-cache; a function of the parameters and the layout alone, since decoders repeat it. */
     TileGeometry geometry(SubCache sub);
 
+    /**
+     * The lossless codec for tiles that are kept exactly, and for those that this codec cannot carry: {@link Codecs#LOSSLESS}, or "raw" where speed
+     * comes first.
+     */
+    default String exactCodec() {
+        return Codecs.LOSSLESS;
+    }
+
     /** A coder with scratch memory of its own, for one thread, that runs on those kernels. */
     TileCoder newCoder(Kernels kernels);
 }

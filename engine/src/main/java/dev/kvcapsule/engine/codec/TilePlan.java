@@ -15,7 +15,7 @@ public final class TilePlan {
     /** A run of token ranges that are cut alike: {@code blocks} ranges of {@code blockTokens}, the last one possibly shorter. */
     private record Region(int firstToken, int tokens, int blockTokens, boolean exact, int[] chunkStarts, long firstTile) {
         int blocks() {
-            return (tokens + blockTokens - 1) / blockTokens;
+            return Math.ceilDiv(tokens, blockTokens);
         }
 
         int chunks() {

@@ -67,7 +67,9 @@ public record CacheComparison(List<LayerDifference> layers, TensorDifference key
             b.read(tile);
             for (int t = 0; t < tile.tokens(); t++) {
                 key.add(first + t, a.keys, b.keys, t * layer.width(Part.KEY), layer.width(Part.KEY));
-                value.add(first + t, a.values, b.values, t * layer.width(Part.VALUE), layer.width(Part.VALUE));
+                if (layer.has(Part.VALUE)) {
+                    value.add(first + t, a.values, b.values, t * layer.width(Part.VALUE), layer.width(Part.VALUE));
+                }
             }
             if (layer.has(Part.VALUE)) {
                 if (probe == null) {

@@ -40,31 +40,44 @@ final class CodeUnits {
 
     /** Unpacks {@code units} units; {@code row} has room for 64 codes a unit. */
     static void unpack(int bits, MemorySegment codes, long offset, int units, byte[] row) {
-        int perByte = codesPerByte(bits);
-        int width = CODES / perByte;
+        byte[] packed = new byte[units * unitBytes(bits)];
+        MemorySegment.copy(codes, ValueLayout.JAVA_BYTE, offset, packed, 0, packed.length);
+        unpack(bits, packed, packed.length, row);
+    }
+
+    /** Unpacks whole units of {@code bytes} bytes in all; {@code row} has room for their codes. */
+    static void unpack(int bits, byte[] packed, int bytes, byte[] row) {
+        int width = unitBytes(bits);
         int mask = (1 << bits) - 1;
-        for (int unit = 0; unit < units; unit++) {
-            for (int k = 0; k < perByte; k++) {
-                int at = unit * CODES + k * width;
-                for (int j = 0; j < width; j++) {
-                    row[at + j] = (byte) ((codes.get(ValueLayout.JAVA_BYTE, offset + (long) unit * width + j) >>> (k * bits)) & mask);
-                }
+        int at = 0;
+        for (int unit = 0; unit < bytes; unit += width) {
+            for (int k = 0; k < CODES / width; k++, at += width) {
+                unpackPlace(packed, unit, width, k * bits, mask, row, at);
             }
+        }
+    }
+
+    private static void unpackPlace(byte[] packed, int from, int width, int shift, int mask, byte[] row, int to) {
+        for (int j = 0; j < width; j++) {
+            row[to + j] = (byte) (packed[from + j] >>> shift & mask);
         }
     }
 
     /** Packs {@code units} units from {@code row}, whose padding codes must be 0. */
     static void pack(int bits, byte[] row, int units, MemorySegment codes, long offset) {
-        int perByte = codesPerByte(bits);
-        int width = CODES / perByte;
+        int width = unitBytes(bits);
+        byte[] packed = new byte[units * width];
         for (int unit = 0; unit < units; unit++) {
-            for (int j = 0; j < width; j++) {
-                int packed = 0;
-                for (int k = 0; k < perByte; k++) {
-                    packed |= row[unit * CODES + k * width + j] << (k * bits);
-                }
-                codes.set(ValueLayout.JAVA_BYTE, offset + (long) unit * width + j, (byte) packed);
+            for (int k = 0; k < CODES / width; k++) {
+                packPlace(row, unit * CODES + k * width, width, k * bits, packed, unit * width);
             }
+        }
+        MemorySegment.copy(packed, 0, codes, ValueLayout.JAVA_BYTE, offset, packed.length);
+    }
+
+    private static void packPlace(byte[] row, int from, int width, int shift, byte[] packed, int to) {
+        for (int j = 0; j < width; j++) {
+            packed[to + j] |= (byte) (row[from + j] << shift);
         }
     }
 }

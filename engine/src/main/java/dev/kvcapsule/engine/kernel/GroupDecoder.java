@@ -6,6 +6,8 @@ import java.lang.foreign.MemorySegment;
 final class GroupDecoder {
     /** Values of a block of rows, about: few, so that the stores of one block drain while the next is computed. */
     private static final int STAGE = 1536;
+    /** Parameters of values fetched at a time, about. */
+    private static final int PARAMETERS = 512;
 
     private final QuantShape shape;
     private final MemorySegment codes;
@@ -28,6 +30,10 @@ final class GroupDecoder {
     private final float[] step;
     /** Values of 16 bits through tables; keys to f16 through bytes (else null); everything else through binary32. */
     private final boolean tabled;
+    /** Tables of half units, looked up straight into the rows. */
+    private final boolean wide;
+    /** Rows whose parameters are fetched at a time, whole blocks. */
+    private final int parameterRows;
     private final byte[] bytes;
     private final float[] tables;
     private final short[] rounded;
@@ -52,21 +58,24 @@ final class GroupDecoder {
         width = units * CodeUnits.CODES;
         codeRow = CodeUnits.rowBytes(shape.bits(), channels);
         groups = keys ? channels : shape.groups();
-        block = Math.max(1, Math.min(STAGE / width, shape.tokens()));
+        block = Math.max(1, Math.min(Integer.getInteger("stage", STAGE) / width, shape.tokens()));
         values = new float[block * width];
         // Whole units are restored, so a row may use entries behind its last group; what comes out there is not stored.
         boolean few = (shape.bits() == 3 || shape.bits() == 4) && width == channels;
         tabled = few && !keys && shape.rows() != ElementType.F32;
         bytes = few && keys && shape.rows() == ElementType.F16 ? new byte[values.length] : null;
-        zero = new float[(keys && bytes == null ? 1 : block) * groups + width];
+        wide = tabled && VectorWidth.BITS == 512;
+        parameterRows = wide ? Math.max(1, PARAMETERS / (block * 2 * units)) * block : block;
+        zero = new float[wide ? parameterRows * 2 * units : (keys && bytes == null ? 1 : block) * groups + width];
         step = new float[zero.length];
-        tables = tabled ? new float[block * groups * ValueTables.ENTRIES] : null;
-        found = tabled ? new short[values.length] : null;
+        tables = tabled ? new float[block * (wide ? 2 * units : groups) * ValueTables.ENTRIES] : null;
+        found = tabled && !wide ? new short[values.length] : null;
         rounded = tabled ? new short[tables.length + 32] : null;
     }
 
     void run() {
         Passes passes = bytes != null ? new Passes(this::repeated, this::unpack, this::restore)
+                : wide ? new Passes(this::halves, this::values, this::round, this::direct)
                 : tabled ? new Passes(this::parameters, this::tables, this::lookup)
                 : new Passes(this::parameters, this::decode, this::store);
         for (token = 0; token < shape.tokens(); token += count) {
@@ -101,8 +110,36 @@ final class GroupDecoder {
         KeyRows.restore(bytes, zero, step, count * channels, rows, rowsOffset + (long) token * channels * shape.rows().bytes());
     }
 
+    /** Parameters of the next rows, one for each half unit. */
+    private void halves() {
+        if (token % parameterRows == 0) {
+            int fetched = Math.min(parameterRows, shape.tokens() - token);
+            int entries = fetched * groups;
+            RowStore.load(shape.parameter(), zeros, zerosOffset + 2L * token * groups, entries, zero, entries, 1);
+            RowStore.load(shape.parameter(), steps, stepsOffset + 2L * token * groups, entries, step, entries, 1);
+            if (groups != 2 * units) {
+                int shift = Integer.numberOfTrailingZeros(shape.group() / 32);
+                ValueTables.halves(zero, fetched, groups, 2 * units, shift);
+                ValueTables.halves(step, fetched, groups, 2 * units, shift);
+            }
+        }
+    }
+
+    private void values() {
+        ValueTables.values(zero, step, token % parameterRows * 2 * units, count * 2 * units, tables);
+    }
+
+    private void round() {
+        ValueTables.round(shape.rows(), tables, count * 2 * units * ValueTables.ENTRIES, rounded);
+    }
+
+    private void direct() {
+        ValueTables.lookup512(shape.bits(), count * units, codes, codesOffset + (long) token * codeRow, rounded, rows,
+                rowsOffset + 2L * token * channels);
+    }
+
     private void tables() {
-        ValueTables.values(zero, step, count * groups, tables);
+        ValueTables.values(zero, step, 0, count * groups, tables);
         ValueTables.round(shape.rows(), tables, count * groups * ValueTables.ENTRIES, rounded);
     }
 

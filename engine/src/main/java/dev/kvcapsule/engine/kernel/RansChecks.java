@@ -10,7 +10,7 @@ final class RansChecks {
     /** The encoder's arguments. */
     static void encode(MemorySegment symbols, long n, RansTables tables, RansContexts contexts, MemorySegment out) {
         if (!out.isNative() || out.byteSize() < RansKernel.maxEncodedBytes(n)) {
-            throw new IllegalArgumentException("the output must be native memory of at least maxEncodedBytes(" + n + ")");
+            throw new IllegalArgumentException("the output must be native and of at least maxEncodedBytes(" + n + ")");
         }
         common(symbols, n, tables, contexts);
     }
@@ -26,7 +26,7 @@ final class RansChecks {
             throw new IllegalArgumentException("kernels take native memory only");
         }
         common(symbols, n, tables, contexts);
-        long words = in.byteSize() - RansKernel.STATE_BYTES;
+        long words = in.byteSize() - RansKernel.laneSets(n) * RansKernel.STATE_BYTES;
         if (words < 0 || words % 2 != 0 || words / 2 > n) {
             throw new MalformedDataException("no rANS stream of " + n + " symbols has " + in.byteSize() + " bytes");
         }
@@ -41,25 +41,21 @@ final class RansChecks {
         return state;
     }
 
-    /** What must hold after the last symbol of a lane. */
-    static void finalState(int state) throws MalformedDataException {
-        if (state != RansKernel.STATE_MIN) {
-            throw new MalformedDataException("rANS stream ends in a wrong state");
-        }
-    }
-
-    /** The decoder must not have read past the words. */
-    static void within(long position, long words) throws MalformedDataException {
-        if (position > words) {
-            throw new MalformedDataException("rANS stream ends early");
-        }
-    }
-
-    /** The words must be used up exactly. */
-    static void consumed(long position, long words) throws MalformedDataException {
+    /** What must hold after the last symbol: all words used up, every lane in the state its encoder started from. */
+    static void end(long position, long words, int[] states) throws MalformedDataException {
         if (position != words) {
-            throw new MalformedDataException("rANS stream has " + words + " bytes of words, decoder is at " + position);
+            throw new MalformedDataException("rANS decoder ends at byte " + position + " of " + words);
         }
+        for (int state : states) {
+            if (state != RansKernel.STATE_MIN) {
+                throw new MalformedDataException("rANS stream ends in a wrong state");
+            }
+        }
+    }
+
+    /** The decoder needs more words than there are. */
+    static MalformedDataException early() {
+        return new MalformedDataException("rANS stream ends early");
     }
 
     /** The encoder met a symbol whose frequency is 0. */

@@ -11,23 +11,23 @@ public final class RansContexts {
     private final byte[] map;
     private final int largest;
 
-    /** Decode-table offset of position i, for period + 63 positions: one row from any phase on. */
+    /**
+     * Decode-table offsets of positions 0..period + 66, in four sections by position modulo 4: the
+     * lanes of one vector lie 4 positions apart.
+     */
     private final int[] offsets;
 
-    /** {@link #offsets} backwards, for the encoder, whose vectors hold the lanes in reverse. */
-    private final int[] reversed;
+    private final int section;
 
     private RansContexts(byte[] map) {
         this.map = map;
-        int length = map.length + RansKernel.LANES - 1;
-        offsets = new int[length];
-        reversed = new int[length];
+        section = (map.length + RansKernel.LANES + 3) / 4;
+        offsets = new int[4 * section];
         int max = 0;
-        for (int i = 0; i < length; i++) {
+        for (int i = 0; i < offsets.length; i++) {
             int table = map[i % map.length];
             max = Math.max(max, table);
-            offsets[i] = table * RansTables.SLOTS;
-            reversed[length - 1 - i] = offsets[i];
+            offsets[i % 4 * section + i / 4] = table * RansTables.SLOTS;
         }
         largest = max;
     }
@@ -80,13 +80,17 @@ public final class RansContexts {
         return largest;
     }
 
-    /** Offsets for the row whose first symbol has phase p start at index p. Not to be written. */
+    /** Offsets in the decode table. Not to be written. */
     int[] offsets() {
         return offsets;
     }
 
-    /** Offsets, last lane first, for the row whose first symbol has phase p start at index period - 1 - p. */
-    int[] reversedOffsets() {
-        return reversed;
+    /**
+     * Where in {@link #offsets} those of positions p, p + 4, p + 8 .. begin.
+     *
+     * @param p position, 0 to period + 2
+     */
+    int offsetIndex(int p) {
+        return (p & 3) * section + (p >> 2);
     }
 }

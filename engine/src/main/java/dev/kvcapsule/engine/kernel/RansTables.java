@@ -19,6 +19,9 @@ public final class RansTables {
     /** Most tables in a set. */
     public static final int MAX_TABLES = 64;
 
+    /** Number of tables in {@link #byteTables}. */
+    static final int BYTE_TABLES = 6;
+
     /** No stored set is longer: 14 bits a symbol at order 11 bound the best order from above. */
     private static final int MAX_STORED_BYTES = 1 + MAX_TABLES * (SYMBOLS * 14 / 8 + 1);
 
@@ -26,24 +29,44 @@ public final class RansTables {
     private final byte[] stored;
     private final int[] decode;
     private final int[] encode;
+    private final int[] slots;
+    private final byte[][] bytes;
 
     private RansTables(int[][] frequencies, byte[] stored) {
         this.frequencies = frequencies;
         this.stored = stored;
         decode = new int[frequencies.length * SLOTS];
         encode = new int[frequencies.length * SYMBOLS];
+        slots = new int[frequencies.length * SLOTS];
+        bytes = new byte[frequencies.length][];
         for (int t = 0; t < frequencies.length; t++) {
             fill(t);
         }
     }
 
     private void fill(int table) {
-        int slot = table * SLOTS;
+        int[] freq = frequencies[table];
+        AliasTable places = new AliasTable(freq);
+        int first = table * SLOTS;
         for (int s = 0; s < SYMBOLS; s++) {
-            int f = frequencies[table][s];
-            encode[table * SYMBOLS + s] = slot % SLOTS << 16 | f;
-            for (int rank = 0; rank < f; rank++) {
-                decode[slot++] = rank << 20 | f << 8 | s;
+            encode[table * SYMBOLS + s] = first << 12 | freq[s];
+            first += freq[s];
+        }
+        bytes[table] = new byte[BYTE_TABLES * SYMBOLS];
+        for (int b = 0; b < SYMBOLS; b++) {
+            for (int place = 0; place < AliasTable.PLACES; place++) {
+                boolean own = place < places.split[b];
+                int symbol = own ? b : places.alias[b];
+                int rank = own ? place : place + places.shift[b];
+                int slot = place * SYMBOLS + b;
+                decode[table * SLOTS + slot] = rank << 20 | freq[symbol] << 8 | symbol;
+                slots[(encode[table * SYMBOLS + symbol] >>> 12) + rank] = slot;
+            }
+            int[] values = {
+                places.split[b], places.alias[b], places.shift[b], places.shift[b] >> 8, freq[b], freq[b] >> 8
+            };
+            for (int v = 0; v < BYTE_TABLES; v++) {
+                bytes[table][v * SYMBOLS + b] = (byte) values[v];
             }
         }
     }
@@ -138,16 +161,33 @@ public final class RansTables {
     }
 
     /**
-     * Decoder entries, {@value #SLOTS} a table: symbol in bits 0..7, frequency in 8..19, slot minus
-     * the symbol's first slot in 20..31. The symbol lies lowest because a narrowing conversion then
-     * extracts it, the slot rank highest because one shift does. Not to be written.
+     * Decoder entries, {@value #SLOTS} a table: symbol in bits 0..7, frequency in 8..19, rank of the
+     * slot among the symbol's in 20..31. The symbol lies lowest because bytes are then extracted by
+     * masking, the rank highest because one shift extracts it. Not to be written.
      */
     int[] decodeEntries() {
         return decode;
     }
 
-    /** Encoder entries, {@value #SYMBOLS} a table: frequency in bits 0..15, first slot in 16..31. Not to be written. */
+    /**
+     * Encoder entries, {@value #SYMBOLS} a table: frequency in bits 0..11, in 12..29 the index in
+     * {@link #encodeSlots} of the symbol's slot of rank 0. Not to be written.
+     */
     int[] encodeEntries() {
         return encode;
+    }
+
+    /** Slots by symbol, then rank; {@value #SLOTS} a table. Not to be written. */
+    int[] encodeSlots() {
+        return slots;
+    }
+
+    /**
+     * A table as {@value #BYTE_TABLES} tables of 256 bytes, one after another: split, alias, low and
+     * high byte of shift (see {@link AliasTable}), all by bucket; low and high byte of the frequency by
+     * symbol. Not to be written.
+     */
+    byte[] byteTables(int table) {
+        return bytes[table];
     }
 }

@@ -7,8 +7,9 @@ import java.nio.ByteOrder;
 /** {@link ConvertKernel} in plain loops; C2 turns the f16 ones into {@code vcvtph2ps} and {@code vcvtps2ph}. */
 public final class ScalarConvert implements ConvertKernel {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    /** Values converted by one inner loop: its counter must be an int to be vectorized. */
-    private static final int RUN = 1 << 16;
+
+    /** Values checked by one inner loop over scratch that stays in the first-level cache. */
+    private static final int SCRATCH = 1 << 12;
 
     /** Creates the kernel; it has no state. */
     public ScalarConvert() {}
@@ -21,13 +22,13 @@ public final class ScalarConvert implements ConvertKernel {
             MemorySegment.copy(source, sourceOffset, target, targetOffset, 4 * count);
             return;
         }
-        for (long done = 0; done < count; done += RUN) {
-            int run = (int) Math.min(RUN, count - done);
-            if (type == ElementType.F16) {
-                halfToFloat(source, sourceOffset + 2 * done, target, targetOffset + 4 * done, run);
-            } else {
-                bfloatToFloat(source, sourceOffset + 2 * done, target, targetOffset + 4 * done, run);
-            }
+        int block = (int) Math.min(SCRATCH, count);
+        HeapRows input = new HeapRows(type, block);
+        float[] values = new float[block];
+        for (long done = 0; done < count; done += SCRATCH) {
+            int run = (int) Math.min(SCRATCH, count - done);
+            input.load(source, sourceOffset + 2 * done, values, run);
+            MemorySegment.copy(values, 0, target, Bounds.FLOAT, targetOffset + 4 * done, run);
         }
     }
 
@@ -39,53 +40,57 @@ public final class ScalarConvert implements ConvertKernel {
             MemorySegment.copy(source, sourceOffset, target, targetOffset, 4 * count);
             return;
         }
-        for (long done = 0; done < count; done += RUN) {
-            int run = (int) Math.min(RUN, count - done);
-            if (type == ElementType.F16) {
-                floatToHalf(source, sourceOffset + 4 * done, target, targetOffset + 2 * done, run);
-            } else {
-                floatToBfloat(source, sourceOffset + 4 * done, target, targetOffset + 2 * done, run);
-            }
+        int block = (int) Math.min(SCRATCH, count);
+        HeapRows output = new HeapRows(type, block);
+        float[] values = new float[block];
+        for (long done = 0; done < count; done += SCRATCH) {
+            int run = (int) Math.min(SCRATCH, count - done);
+            MemorySegment.copy(source, Bounds.FLOAT, sourceOffset + 4 * done, values, 0, run);
+            output.store(values, target, targetOffset + 2 * done, run);
         }
     }
 
     @Override
     public boolean allFinite(ElementType type, MemorySegment segment, long offset, long count) {
         Bounds.check(segment, offset, Math.multiplyExact(count, type.bytes()));
-        for (long i = 0; i < count; i++) {
-            boolean finite = switch (type) {
-                case F16 -> (segment.get(Bounds.SHORT, offset + 2 * i) & 0x7c00) != 0x7c00;
-                case BF16 -> (segment.get(Bounds.SHORT, offset + 2 * i) & 0x7f80) != 0x7f80;
-                case F32 -> (segment.get(INT, offset + 4 * i) & 0x7f800000) != 0x7f800000;
-            };
-            if (!finite) {
+        // Through heap scratch, in plain loops over arrays: those are fast before anything is compiled.
+        if (type == ElementType.F32) {
+            int[] values = new int[(int) Math.min(SCRATCH, count)];
+            for (long done = 0; done < count; done += SCRATCH) {
+                int run = (int) Math.min(SCRATCH, count - done);
+                MemorySegment.copy(segment, INT, offset + 4 * done, values, 0, run);
+                if (!allFinite(values, run)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+        int exponent = type == ElementType.F16 ? 0x7c00 : 0x7f80;
+        short[] values = new short[(int) Math.min(SCRATCH, count)];
+        for (long done = 0; done < count; done += SCRATCH) {
+            int run = (int) Math.min(SCRATCH, count - done);
+            MemorySegment.copy(segment, Bounds.SHORT, offset + 2 * done, values, 0, run);
+            if (!allFinite(values, run, exponent)) {
                 return false;
             }
         }
         return true;
     }
 
-    static void halfToFloat(MemorySegment source, long from, MemorySegment target, long to, int count) {
+    /** Adding its lowest bit to a full exponent carries into bit 15, and to no other. */
+    private static boolean allFinite(short[] values, int count, int exponent) {
+        int carry = 0;
         for (int i = 0; i < count; i++) {
-            target.set(Bounds.FLOAT, to + 4L * i, Float.float16ToFloat(source.get(Bounds.SHORT, from + 2L * i)));
+            carry |= (values[i] & exponent) + (exponent & -exponent);
         }
+        return (carry & 0x8000) == 0;
     }
 
-    static void floatToHalf(MemorySegment source, long from, MemorySegment target, long to, int count) {
+    private static boolean allFinite(int[] values, int count) {
+        int carry = 0;
         for (int i = 0; i < count; i++) {
-            target.set(Bounds.SHORT, to + 2L * i, Float.floatToFloat16(source.get(Bounds.FLOAT, from + 4L * i)));
+            carry |= (values[i] & 0x7f800000) + 0x00800000;
         }
-    }
-
-    private static void bfloatToFloat(MemorySegment source, long from, MemorySegment target, long to, int count) {
-        for (int i = 0; i < count; i++) {
-            target.set(INT, to + 4L * i, source.get(Bounds.SHORT, from + 2L * i) << 16);
-        }
-    }
-
-    private static void floatToBfloat(MemorySegment source, long from, MemorySegment target, long to, int count) {
-        for (int i = 0; i < count; i++) {
-            target.set(Bounds.SHORT, to + 2L * i, FloatBits.toBf16(source.get(Bounds.FLOAT, from + 4L * i)));
-        }
+        return carry >= 0;
     }
 }

@@ -1,6 +1,7 @@
 package dev.kvcapsule.engine.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /** {@link HadamardKernel} in plain loops: the specification. */
@@ -23,8 +24,9 @@ public final class ScalarHadamard implements HadamardKernel {
         float limit = RotationTables.energyLimit(shape.parameter());
         float[] mean = new float[channels];
         if (shape.centered()) {
-            RowStage.load(shape.parameter(), means, meansOffset, mean, 0, channels);
+            new HeapRows(shape.parameter(), channels).load(means, meansOffset, mean, channels);
         }
+        HeapRows heap = new HeapRows(shape.rows(), channels);
         float[] x = new float[channels];
         float[] partials = new float[RotationTables.PARTIALS];
         short[] y = new short[channels];
@@ -32,7 +34,7 @@ public final class ScalarHadamard implements HadamardKernel {
         long refused = 0;
         long gainAt = gainsOffset;
         for (int token = 0; token < shape.tokens(); token++) {
-            RowStage.load(shape.rows(), rows, rowsOffset + (long) token * channels * shape.rows().bytes(), x, 0, channels);
+            heap.load(rows, rowsOffset + (long) token * channels * shape.rows().bytes(), x, channels);
             if (shape.centered()) {
                 subtract(x, mean);
             }
@@ -75,14 +77,17 @@ public final class ScalarHadamard implements HadamardKernel {
         short[] signs = RotationTables.signs(shape.seed(), channels, channels);
         float[] mean = new float[channels];
         if (shape.centered()) {
-            RowStage.load(shape.parameter(), means, meansOffset, mean, 0, channels);
+            new HeapRows(shape.parameter(), channels).load(means, meansOffset, mean, channels);
         }
+        HeapRows heap = new HeapRows(shape.rows(), channels);
         float[] x = new float[channels];
         short[] v = new short[channels];
+        byte[] packed = new byte[codeRow];
         byte[] row = new byte[units * CodeUnits.CODES];
         long gainAt = gainsOffset;
         for (int token = 0; token < shape.tokens(); token++) {
-            CodeUnits.unpack(shape.bits(), codes, codesOffset + (long) token * codeRow, units, row);
+            MemorySegment.copy(codes, ValueLayout.JAVA_BYTE, codesOffset + (long) token * codeRow, packed, 0, codeRow);
+            CodeUnits.unpack(shape.bits(), packed, codeRow, row);
             for (int c = 0; c < channels; c++) {
                 v[c] = tables.centroids[row[c]];
             }
@@ -93,7 +98,7 @@ public final class ScalarHadamard implements HadamardKernel {
             if (shape.centered()) {
                 add(x, mean);
             }
-            RowStage.store(shape.rows(), x, 0, rows, rowsOffset + (long) token * channels * shape.rows().bytes(), channels);
+            heap.store(x, rows, rowsOffset + (long) token * channels * shape.rows().bytes(), channels);
         }
     }
 

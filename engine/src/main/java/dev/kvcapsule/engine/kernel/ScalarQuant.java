@@ -1,11 +1,15 @@
 package dev.kvcapsule.engine.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /** {@link QuantKernel} in plain loops: the specification. */
 public final class ScalarQuant implements QuantKernel {
     private static final ConvertKernel CONVERT = new ScalarConvert();
+
+    /** Rows of values restored at once: enough for loops to be worth their start. */
+    private static final int VALUE_ROWS = 32;
 
     /** Creates the kernel; it has no state. */
     public ScalarQuant() {}
@@ -19,13 +23,14 @@ public final class ScalarQuant implements QuantKernel {
         int channels = shape.channels();
         int codeRow = CodeUnits.rowBytes(shape.bits(), channels);
         float[] values = new float[Math.multiplyExact(Math.min(block, shape.tokens()), channels)];
+        HeapRows input = new HeapRows(shape.rows(), values.length);
         byte[] row = new byte[CodeUnits.unitsPerRow(channels) * CodeUnits.CODES];
         GroupCode[] fitted = new GroupCode[keys ? channels : shape.groups()];
         Arrays.setAll(fitted, i -> new GroupCode());
         long refused = 0;
         for (int token = 0; token < shape.tokens(); token += block) {
             int count = Math.min(block, shape.tokens() - token);
-            RowStage.load(shape.rows(), rows, rowsOffset + (long) token * channels * shape.rows().bytes(), values, 0, count * channels);
+            input.load(rows, rowsOffset + (long) token * channels * shape.rows().bytes(), values, count * channels);
             long parameter = (long) (token / block) * fitted.length;
             for (int g = 0; g < fitted.length; g++) {
                 if (keys) {
@@ -70,41 +75,51 @@ public final class ScalarQuant implements QuantKernel {
     public void dequantize(QuantShape shape, MemorySegment codes, long codesOffset, MemorySegment zeros, long zerosOffset,
             MemorySegment steps, long stepsOffset, MemorySegment rows, long rowsOffset) {
         QuantBounds.dequantize(CONVERT, shape, codes, codesOffset, zeros, zerosOffset, steps, stepsOffset, rows, rowsOffset);
+        boolean keys = shape.grouping() == QuantShape.Grouping.TOKENS;
         int channels = shape.channels();
-        int units = CodeUnits.unitsPerRow(channels);
-        int codeRow = CodeUnits.rowBytes(shape.bits(), channels);
-        long rowBytes = (long) channels * shape.rows().bytes();
-        byte[] row = new byte[units * CodeUnits.CODES];
-        float[] zero = new float[channels];
-        float[] step = new float[channels];
-        float[] values = new float[channels];
-        for (int token = 0; token < shape.tokens(); token++) {
-            if (shape.grouping() == QuantShape.Grouping.CHANNELS) {
-                long at = 2L * token * shape.groups();
-                spread(shape, zeros, zerosOffset + at, zero);
-                spread(shape, steps, stepsOffset + at, step);
-            } else if (token % shape.group() == 0) {
-                long at = 2L * (token / shape.group()) * channels;
-                RowStage.load(shape.parameter(), zeros, zerosOffset + at, zero, 0, channels);
-                RowStage.load(shape.parameter(), steps, stepsOffset + at, step, 0, channels);
+        int block = Math.min(keys ? shape.group() : VALUE_ROWS, shape.tokens());
+        int padded = CodeUnits.unitsPerRow(channels) * CodeUnits.CODES;
+        byte[] packed = new byte[block * CodeUnits.rowBytes(shape.bits(), channels)];
+        byte[] row = new byte[block * padded];
+        HeapRows parameters = new HeapRows(shape.parameter(), keys ? channels : block * shape.groups());
+        HeapRows output = new HeapRows(shape.rows(), block * channels);
+        float[] zero = new float[keys ? channels : block * shape.groups()];
+        float[] step = new float[zero.length];
+        float[] values = new float[block * channels];
+        for (int token = 0; token < shape.tokens(); token += block) {
+            int count = Math.min(block, shape.tokens() - token);
+            int groups = keys ? channels : count * shape.groups();
+            long at = 2L * (keys ? (long) (token / block) * channels : (long) token * shape.groups());
+            parameters.load(zeros, zerosOffset + at, zero, groups);
+            parameters.load(steps, stepsOffset + at, step, groups);
+            int packedBytes = packed.length / block * count;
+            MemorySegment.copy(codes, ValueLayout.JAVA_BYTE, codesOffset + (long) token * (packed.length / block), packed, 0, packedBytes);
+            CodeUnits.unpack(shape.bits(), packed, packedBytes, row);
+            for (int t = 0; t < count; t++) {
+                if (keys) {
+                    restore(row, t * padded, zero, step, values, t * channels, channels);
+                } else {
+                    for (int g = 0; g < shape.groups(); g++) {
+                        int from = g * shape.group();
+                        int parameter = t * shape.groups() + g;
+                        restore(row, t * padded + from, zero[parameter], step[parameter], values, t * channels + from,
+                                Math.min(shape.group(), channels - from));
+                    }
+                }
             }
-            CodeUnits.unpack(shape.bits(), codes, codesOffset + (long) token * codeRow, units, row);
-            restore(row, zero, step, values);
-            RowStage.store(shape.rows(), values, 0, rows, rowsOffset + token * rowBytes, channels);
+            output.store(values, rows, rowsOffset + (long) token * channels * shape.rows().bytes(), count * channels);
         }
     }
 
-    private static void spread(QuantShape shape, MemorySegment parameters, long offset, float[] target) {
-        for (int g = 0; g < shape.groups(); g++) {
-            int from = g * shape.group();
-            float value = FloatBits.from16(shape.parameter(), parameters.get(Bounds.SHORT, offset + 2L * g));
-            Arrays.fill(target, from, Math.min(from + shape.group(), target.length), value);
+    private static void restore(byte[] codes, int from, float[] zero, float[] step, float[] values, int to, int count) {
+        for (int c = 0; c < count; c++) {
+            values[to + c] = zero[c] + step[c] * (codes[from + c] & 0xff);
         }
     }
 
-    private static void restore(byte[] codes, float[] zero, float[] step, float[] values) {
-        for (int c = 0; c < values.length; c++) {
-            values[c] = zero[c] + step[c] * (codes[c] & 0xff);
+    private static void restore(byte[] codes, int from, float zero, float step, float[] values, int to, int count) {
+        for (int c = 0; c < count; c++) {
+            values[to + c] = zero + step * (codes[from + c] & 0xff);
         }
     }
 }

@@ -17,61 +17,106 @@ public final class ScalarRans implements RansKernel {
     @Override
     public long encode(MemorySegment symbols, long n, RansTables tables, RansContexts contexts, MemorySegment out) {
         RansChecks.encode(symbols, n, tables, contexts, out);
-        int[] entries = tables.encodeEntries();
-        int[] states = new int[LANES];
+        int[] states = new int[LANES * RansKernel.laneSets(n)];
         Arrays.fill(states, STATE_MIN);
-        // The decoder reads words in the order of the symbols, so the encoder goes from the last symbol to the first
-        // and writes words from the end of the room for them downwards.
-        long end = 2 * n;
-        long position = end;
-        for (long i = n - 1; i >= 0; i--) {
-            int lane = (int) (i % LANES);
-            int symbol = symbols.get(ValueLayout.JAVA_BYTE, i) & 0xFF;
-            int entry = entries[contexts.table(i) * RansTables.SYMBOLS + symbol];
-            int freq = entry & 0xFFFF;
-            int start = entry >>> 16;
-            if (freq == 0) {
-                throw RansChecks.uncodable();
+        long words = encodeRows(symbols, 0, n, tables, contexts, out, 0, states);
+        return finish(out, words, states);
+    }
+
+    /**
+     * Encodes rows from the last one to the first. The words come out in the reverse of the order in
+     * which a decoder reads them.
+     *
+     * @param from first symbol, a multiple of 64
+     * @param to end of the symbols
+     * @param position where in {@code out} the next word goes
+     * @param states of the 64 lanes, updated
+     * @return position after the last word
+     */
+    static long encodeRows(
+            MemorySegment symbols,
+            long from,
+            long to,
+            RansTables tables,
+            RansContexts contexts,
+            MemorySegment out,
+            long position,
+            int[] states) {
+        int[] entries = tables.encodeEntries();
+        int[] slots = tables.encodeSlots();
+        long next = position;
+        for (long row = from + (to - from + LANES - 1) / LANES * LANES - LANES; row >= from; row -= LANES) {
+            int set = (int) (row % states.length);
+            for (int lane = LANES - 1; lane >= 0; lane--) {
+                long i = row + RansKernel.position(lane);
+                if (i >= to) {
+                    continue;
+                }
+                int symbol = symbols.get(ValueLayout.JAVA_BYTE, i) & 0xFF;
+                int entry = entries[contexts.table(i) * RansTables.SYMBOLS + symbol];
+                int freq = entry & 0xFFF;
+                if (freq == 0) {
+                    throw RansChecks.uncodable();
+                }
+                int x = states[set + lane];
+                if (Integer.compareUnsigned(x, freq << 19) >= 0) {
+                    out.set(WORD, next, (short) x);
+                    next += 2;
+                    x >>>= 16;
+                }
+                states[set + lane] = x / freq << 12 | slots[(entry >>> 12) + x % freq];
             }
-            int x = states[lane];
-            if (Integer.compareUnsigned(x, freq << 19) >= 0) {
-                position -= 2;
-                out.set(WORD, position, (short) x);
-                x >>>= 16;
-            }
-            states[lane] = (x / freq << 12) + x % freq + start;
         }
-        MemorySegment.copy(out, position, out, 0, end - position);
-        for (int lane = 0; lane < LANES; lane++) {
-            out.set(STATE, end - position + 4L * lane, states[lane]);
+        return next;
+    }
+
+    /**
+     * Puts the words in the decoder's order and appends the states.
+     *
+     * @param words bytes of words at the start of {@code out}
+     * @return length of the stream
+     */
+    static long finish(MemorySegment out, long words, int[] states) {
+        for (long low = 0, high = words - 2; low < high; low += 2, high -= 2) {
+            short word = out.get(WORD, low);
+            out.set(WORD, low, out.get(WORD, high));
+            out.set(WORD, high, word);
         }
-        return end - position + STATE_BYTES;
+        for (int lane = 0; lane < states.length; lane++) {
+            out.set(STATE, words + 4L * lane, states[lane]);
+        }
+        return words + 4L * states.length;
     }
 
     @Override
     public void decode(MemorySegment in, MemorySegment symbols, long n, RansTables tables, RansContexts contexts)
             throws MalformedDataException {
         long words = RansChecks.decode(in, symbols, n, tables, contexts);
-        int[] states = new int[LANES];
-        for (int lane = 0; lane < LANES; lane++) {
+        int[] states = initialStates(in, words, n);
+        long position = decodeRows(in, words, 0, symbols, 0, n, tables, contexts, states);
+        RansChecks.end(position, words, states);
+    }
+
+    /** Reads the 64 states behind the words and checks them. */
+    static int[] initialStates(MemorySegment in, long words, long n) throws MalformedDataException {
+        int[] states = new int[LANES * RansKernel.laneSets(n)];
+        for (int lane = 0; lane < states.length; lane++) {
             states[lane] = RansChecks.initialState(in.get(STATE, words + 4L * lane));
         }
-        long position = decodeRange(in, words, 0, symbols, 0, n, tables, contexts, states);
-        RansChecks.consumed(position, words);
-        for (int state : states) {
-            RansChecks.finalState(state);
-        }
+        return states;
     }
 
     /**
-     * Decodes some symbols in the middle of a stream.
+     * Decodes rows in the middle of a stream.
      *
-     * @param position byte offset of the next word
      * @param words end of the words
+     * @param position byte offset of the next word
+     * @param from first symbol, a multiple of 64
+     * @param to end of the symbols
      * @param states of the 64 lanes, updated
      * @return byte offset of the next word
      */
-    static long decodeRange(
+    static long decodeRows(
             MemorySegment in,
             long words,
             long position,
@@ -84,22 +129,28 @@ public final class ScalarRans implements RansKernel {
             throws MalformedDataException {
         int[] entries = tables.decodeEntries();
         long next = position;
-        for (long i = from; i < to; i++) {
-            int lane = (int) (i % LANES);
-            int x = states[lane];
-            int entry = entries[contexts.table(i) * RansTables.SLOTS + (x & (RansTables.SLOTS - 1))];
-            symbols.set(ValueLayout.JAVA_BYTE, i, (byte) entry);
-            int freq = entry >>> 8 & 0xFFF;
-            int rank = entry >>> 20;
-            x = freq * (x >>> 12) + rank;
-            if (x < STATE_MIN) {
-                if (next >= words) {
-                    throw new MalformedDataException("rANS stream ends early");
+        for (long row = from; row < to; row += LANES) {
+            int set = (int) (row % states.length);
+            for (int lane = 0; lane < LANES; lane++) {
+                long i = row + RansKernel.position(lane);
+                if (i >= to) {
+                    continue;
                 }
-                x = x << 16 | in.get(WORD, next) & 0xFFFF;
-                next += 2;
+                int x = states[set + lane];
+                int entry = entries[contexts.table(i) * RansTables.SLOTS + (x & (RansTables.SLOTS - 1))];
+                symbols.set(ValueLayout.JAVA_BYTE, i, (byte) entry);
+                int freq = entry >>> 8 & 0xFFF;
+                int rank = entry >>> 20;
+                x = freq * (x >>> 12) + rank;
+                if (x < STATE_MIN) {
+                    if (next >= words) {
+                        throw RansChecks.early();
+                    }
+                    x = x << 16 | in.get(WORD, next) & 0xFFFF;
+                    next += 2;
+                }
+                states[set + lane] = x;
             }
-            states[lane] = x;
         }
         return next;
     }

@@ -24,11 +24,11 @@ final class ValueTables {
 
     private ValueTables() {}
 
-    /** The 16 decoded values of each of {@code groups} groups, before rounding. */
-    static void values(float[] zeros, float[] steps, int groups, float[] target) {
+    /** The 16 decoded values of each of {@code groups} groups from {@code first}, before rounding. */
+    static void values(float[] zeros, float[] steps, int first, int groups, float[] target) {
         for (int g = 0; g < groups; g++) {
-            FloatVector step = FloatVector.broadcast(FLOAT, steps[g]);
-            FloatVector zero = FloatVector.broadcast(FLOAT, zeros[g]);
+            FloatVector step = FloatVector.broadcast(FLOAT, steps[first + g]);
+            FloatVector zero = FloatVector.broadcast(FLOAT, zeros[first + g]);
             for (int q = 0; q < ENTRIES; q += LANES) {
                 COUNT.add((float) q).mul(step).add(zero).intoArray(target, g * ENTRIES + q);
             }
@@ -67,6 +67,31 @@ final class ValueTables {
                 unit = 0;
                 table += rowTables;
             }
+        }
+    }
+
+    /** Widens one parameter a group to one for each half of a unit, in place, from the back. */
+    static void halves(float[] parameters, int rows, int perRow, int halves, int shift) {
+        for (int t = rows - 1; t >= 0; t--) {
+            for (int h = halves - 1; h >= 0; h--) {
+                parameters[t * halves + h] = parameters[t * perRow + (h >> shift)];
+            }
+        }
+    }
+
+    /**
+     * Looks up units of 64 codes of 3 or 4 bits straight into the rows, at 512 bits: the two tables of a unit fill a vector, and its
+     * upper half's codes index the upper table.
+     */
+    static void lookup512(int bits, int units, MemorySegment codes, long from, short[] tables, MemorySegment rows, long to) {
+        short mask = (short) ((1 << bits) - 1);
+        for (int u = 0; u < units; u++) {
+            ShortVector table = ShortVector.fromArray(SHORT, tables, u * 2 * ENTRIES);
+            ShortVector packed = (ShortVector) ByteVector.fromMemorySegment(VectorWidth.BYTE_FOR_SHORT, codes, from + 32L * u, LE)
+                    .convertShape(VectorOperators.ZERO_EXTEND_B2S, SHORT, 0);
+            packed.and(mask).selectFrom(table).intoMemorySegment(rows, to + 128L * u, LE);
+            packed.lanewise(VectorOperators.LSHR, bits).and(mask).or((short) ENTRIES).selectFrom(table)
+                    .intoMemorySegment(rows, to + 128L * u + 64, LE);
         }
     }
 

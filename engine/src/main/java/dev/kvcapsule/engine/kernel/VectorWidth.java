@@ -1,5 +1,10 @@
 package dev.kvcapsule.engine.kernel;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
@@ -10,6 +15,7 @@ import jdk.incubator.vector.VectorSpecies;
  */
 final class VectorWidth {
     static final String PROPERTY = "kvcapsule.vector.bits";
+    static final String SHUFFLE_PROPERTY = "kvcapsule.vector.byteshuffles";
     static final int BITS = bits();
 
     static final VectorSpecies<Short> SHORT = species(short.class, BITS);
@@ -28,6 +34,13 @@ final class VectorWidth {
     /** Float vectors that hold one {@link #CODE_SHORT}: 1 at 512 bits, else 2. */
     static final int CODE_PARTS = CODE_SHORT.length() / FLOAT.length();
 
+    /**
+     * Whether 512-bit vectors look 64 bytes up in 128 by one instruction (AVX-512 VBMI). Java runs the operation on every machine, but a
+     * hundred times slower where the instruction is missing, and has no query for it. The system property {@value #SHUFFLE_PROPERTY}
+     * overrides what Linux tells.
+     */
+    static final boolean BYTE_SHUFFLES = BITS == 512 && byteShuffles(System.getProperty(SHUFFLE_PROPERTY));
+
     private VectorWidth() {}
 
     private static int bits() {
@@ -44,6 +57,18 @@ final class VectorWidth {
             throw new IllegalStateException(PROPERTY + "=" + forced + ", but the widest vector here has " + preferred + " bits");
         }
         return bits;
+    }
+
+    private static boolean byteShuffles(String forced) {
+        if (forced != null) {
+            return Boolean.parseBoolean(forced);
+        }
+        try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+            return lines.filter(line -> line.startsWith("flags")).limit(1).anyMatch(line -> (line + " ").contains(" avx512vbmi "));
+        } catch (IOException | UncheckedIOException e) {
+            // Not Linux: the gather needs no special instruction.
+            return false;
+        }
     }
 
     private static <E> VectorSpecies<E> species(Class<E> type, int bits) {

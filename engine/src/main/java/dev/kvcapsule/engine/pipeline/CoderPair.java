@@ -12,7 +12,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.List;
 
 /**
- * A thread's coders: the capsule's codec, and the lossless one for exact tiles and for tiles that the codec cannot carry. A tile's payload
+ * A thread's coders: the capsule's codec, and its lossless companion for exact tiles and for tiles that the codec cannot carry. A tile's payload
  * begins with one byte that says which of them made the rest.
  */
 final class CoderPair implements AutoCloseable {
@@ -20,18 +20,18 @@ final class CoderPair implements AutoCloseable {
     static final int PREFIX_BYTES = 1;
 
     private static final byte BY_CODEC = 0;
-    private static final byte LOSSLESS = 1;
+    private static final byte BY_EXACT_CODEC = 1;
 
     private final TileCoder coder;
-    private final TileCoder lossless;
+    private final TileCoder exact;
 
     CoderPair(Codec codec, Kernels kernels) {
         this.coder = codec.newCoder(kernels);
-        this.lossless = Codecs.create(Codecs.LOSSLESS).newCoder(kernels);
+        this.exact = Codecs.create(codec.exactCodec()).newCoder(kernels);
     }
 
     long maxPayloadBytes(List<TileTensor> tensors) {
-        return PREFIX_BYTES + Math.max(coder.maxEncodedBytes(tensors), lossless.maxEncodedBytes(tensors));
+        return PREFIX_BYTES + Math.max(coder.maxEncodedBytes(tensors), exact.maxEncodedBytes(tensors));
     }
 
     /** @return bytes of the payload, or {@link TileCoder#UNREPRESENTABLE} */
@@ -41,7 +41,7 @@ final class CoderPair implements AutoCloseable {
 
     /** @return bytes of the payload */
     long encodeLosslessly(List<TileTensor> tensors, MemorySegment out) {
-        return prefixed(LOSSLESS, lossless.encode(tensors, out.asSlice(PREFIX_BYTES)), out);
+        return prefixed(BY_EXACT_CODEC, exact.encode(tensors, out.asSlice(PREFIX_BYTES)), out);
     }
 
     private static long prefixed(byte by, long bytes, MemorySegment out) {
@@ -56,8 +56,8 @@ final class CoderPair implements AutoCloseable {
         }
         byte by = payload.get(ValueLayout.JAVA_BYTE, 0);
         MemorySegment body = payload.asSlice(PREFIX_BYTES);
-        if (by == LOSSLESS) {
-            lossless.decode(body, tensors);
+        if (by == BY_EXACT_CODEC) {
+            exact.decode(body, tensors);
         } else if (by == BY_CODEC && !tile.exact()) {
             coder.decode(body, tensors);
         } else {
@@ -68,6 +68,6 @@ final class CoderPair implements AutoCloseable {
     @Override
     public void close() {
         coder.close();
-        lossless.close();
+        exact.close();
     }
 }

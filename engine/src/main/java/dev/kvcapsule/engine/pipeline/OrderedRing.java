@@ -129,9 +129,9 @@ final class OrderedRing<S extends OrderedRing.Slot> {
         }
     }
 
-    /** Threads wait by spinning briefly, then parking up to a millisecond: tiles take about one. */
+    /** Threads wait by parking, 20 microseconds at first and half a millisecond at most: spinning would take the processor from those that work. */
     private static IdleStrategy idle() {
-        return new BackoffIdleStrategy(10, 20, 1_000, 1_000_000);
+        return new BackoffIdleStrategy(1, 1, 20_000, 500_000);
     }
 
     private static void join(List<Thread> threads) {
