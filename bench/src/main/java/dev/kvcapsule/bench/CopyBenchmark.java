@@ -39,13 +39,18 @@ public class CopyBenchmark extends TileBenchmark {
 
     @Override
     void runAll(Amount amount) {
-        whole(amount);
-        to.getFirst().fill((byte) 0);
         tile(amount);
+        verifyTile();
+        whole(amount);
     }
 
     @Override
     void verify() {
+        verifyTile();
         Checks.same("the copy", workload().source(), workload().target());
+    }
+
+    private void verifyTile() {
+        Checks.same("the copied tile", from.get(cursor.last()), to.get(cursor.last()));
     }
 }

@@ -44,7 +44,7 @@ public class EndToEndBenchmark extends KernelBenchmark {
     private MemorySegment capsule;
     private EncodeReport report;
     private Trailer trailer;
-    private double ratio;
+    private double sampleRatio;
 
     /** With its parameters at their defaults. */
     public EndToEndBenchmark() {}
@@ -53,13 +53,11 @@ public class EndToEndBenchmark extends KernelBenchmark {
     void prepare(Arena arena) throws IOException {
         made = Codecs.create(codec);
         memory = arena.allocate(workload().bytes() + workload().bytes() / 8 + (1 << 20), 64);
-        ratio = made.isLossless() ? sampleRatio(arena) : 0;
-        encode(new Amount());
-        ratio = made.isLossless() ? ratio : (double) workload().bytes() / capsule.byteSize();
+        sampleRatio = made.isLossless() ? sampleRatio() : 0;
     }
 
     /** Ratio on the real sample, in which nothing is repeated. */
-    private double sampleRatio(Arena arena) throws IOException {
+    private double sampleRatio() throws IOException {
         SubCache sub = workload().sourceCache().layout().subCaches().getFirst();
         SubCache shorter = new SubCache(sub.name(), Positions.sequential(workload().sampleTokens()), sub.keyOrder(), sub.valueOrder(), sub.layers());
         CacheLayout layout = new CacheLayout(workload().sampleTokens(), List.of(shorter), List.of(), Map.of());
@@ -102,12 +100,7 @@ public class EndToEndBenchmark extends KernelBenchmark {
 
     /** Bytes of the cache over those of the capsule; of the real sample if the codec is lossless, since repetition would help it. */
     double ratio() {
-        return ratio;
-    }
-
-    /** Bytes of the capsule. */
-    long capsuleBytes() {
-        return capsule.byteSize();
+        return made.isLossless() ? sampleRatio : (double) workload().bytes() / capsule.byteSize();
     }
 
     @Override

@@ -121,7 +121,7 @@ final class ShortSuite {
             benchmark.codec = codec;
             boolean plain4 = codec.endsWith("bits=4,entropy=off");
             boolean lossless = codec.equals("lossless");
-            for (int threads = 1; threads <= 2; threads++) {
+            for (int threads = 1; threads <= (codec.equals("raw") || codec.equals("fp8") ? 1 : 2); threads++) {
                 int count = threads;
                 String suffix = ", " + threads + (threads == 1 ? " thread" : " threads");
                 Target[] encode = targets(threads == 1 && plain4, Target.ofCopy(ENCODE_OF_COPY));
