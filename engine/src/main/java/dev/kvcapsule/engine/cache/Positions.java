@@ -7,6 +7,12 @@ import java.util.Arrays;
  * plain prompt; two for a sliding window that wrapped around).
  */
 public final class Positions {
+    /**
+     * Most cells that may lie out of order: sorting them takes memory for each, which a few bytes of runs must not be able to ask for. Caches
+     * are out of order where a sliding window wrapped around, which is thousands of cells.
+     */
+    public static final int MAX_UNORDERED_CELLS = 1 << 22;
+
     private final int[] starts;
     private final int[] firstCells;
     private final int cells;
@@ -15,6 +21,9 @@ public final class Positions {
         this.starts = starts;
         this.firstCells = firstCells;
         this.cells = cells;
+        if (cells > MAX_UNORDERED_CELLS && !isRising()) {
+            throw new IllegalArgumentException(cells + " cells that are not in order of position, " + MAX_UNORDERED_CELLS + " at most");
+        }
     }
 
     /** Positions 0 .. cells-1. */
@@ -22,7 +31,10 @@ public final class Positions {
         return new Positions(cells == 0 ? new int[0] : new int[] {0}, cells == 0 ? new int[0] : new int[] {0}, cells);
     }
 
-    /** @param positions one a cell, in cell order */
+    /**
+     * @param positions one a cell, in cell order
+     * @throws IllegalArgumentException if there are more than {@link #MAX_UNORDERED_CELLS} and they do not rise
+     */
     public static Positions of(int[] positions) {
         int[] starts = new int[8];
         int[] firsts = new int[8];
@@ -42,7 +54,8 @@ public final class Positions {
 
     /**
      * @param runs start, length, start, length, ... ; every length at least 1
-     * @throws IllegalArgumentException if a run is empty, runs past the largest position, or there are more than 2^31 - 1 cells
+     * @throws IllegalArgumentException if a run is empty, runs past the largest position, there are more than 2^31 - 1 cells,
+     *         or more than {@link #MAX_UNORDERED_CELLS} that do not rise
      */
     public static Positions ofRuns(long[] runs) {
         if (runs.length % 2 != 0) {

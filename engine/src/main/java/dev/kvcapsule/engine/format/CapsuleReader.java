@@ -245,7 +245,7 @@ public final class CapsuleReader {
     private Frame frame(long sequence, FrameType type, int item, int piece) throws IOException {
         long at = source.position();
         MemorySegment bytes = source.take(FrameHeader.BYTES, "frame header");
-        headersCrc.update(bytes.asByteBuffer());
+        headersCrc.update(bytes.asSlice(0, FrameHeader.CHECKED_BYTES).asByteBuffer());
         header.wrap(new UnsafeBuffer(bytes.asByteBuffer()), 0).check(at, sequence);
         if (header.type() != type || header.item() != item || header.piece() != piece) {
             throw MalformedDataException.at(at, "frame", header.type() + " " + header.item() + "." + header.piece() + " where " + type + " " + item + "." + piece + " belongs");

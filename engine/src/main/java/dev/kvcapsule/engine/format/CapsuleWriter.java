@@ -100,7 +100,7 @@ public final class CapsuleWriter {
             frameOffsets = Arrays.copyOf(frameOffsets, 2 * frames);
         }
         header.encode(type, frames, item, piece, payload.remaining(), crc);
-        headersCrc.update(headerBytes.clear());
+        headersCrc.update(headerBytes.clear().limit(FrameHeader.CHECKED_BYTES));
         frameOffsets[frames++] = position;
         write(headerBytes.clear());
         write(payload);

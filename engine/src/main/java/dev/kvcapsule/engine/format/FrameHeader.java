@@ -14,6 +14,9 @@ final class FrameHeader {
     /** Bytes of a header. */
     public static final int BYTES = 40;
 
+    /** Bytes of a header in front of its own checksum: a CRC over whole headers would be the same for all, since each would end with its own. */
+    static final int CHECKED_BYTES = 36;
+
     /** Largest payload: bounds what a reader allocates for one frame. */
     public static final int MAX_PAYLOAD = 256 << 20;
 
@@ -28,7 +31,7 @@ final class FrameHeader {
     private static final int OFFSET_PAYLOAD_BYTES = 24;
     private static final int OFFSET_SEAL_BYTES = 28;
     private static final int OFFSET_PAYLOAD_CRC = 32;
-    private static final int OFFSET_HEADER_CRC = 36;
+    private static final int OFFSET_HEADER_CRC = CHECKED_BYTES;
 
     private MutableDirectBuffer buffer;
     private int offset;

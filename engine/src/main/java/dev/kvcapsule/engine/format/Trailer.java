@@ -10,7 +10,7 @@ import java.util.Map;
  * The last frame: what was known only once everything was written.
  *
  * @param frames frames before this one
- * @param headersCrc CRC-32C over the headers of those frames, so that none can be exchanged unnoticed
+ * @param headersCrc CRC-32C over the headers of those frames without their own checksums, so that none can be exchanged unnoticed
  * @param losslessTiles body tiles that the codec could not carry and that were coded losslessly instead
  * @param relativeError over all tensors, sqrt(sum (x - y)^2 / sum x^2) of the decoded y against the original x; 0 if lossless
  * @param errors the same by sub-cache, then layer: {K, V}

@@ -118,4 +118,12 @@ class PositionsTest {
         assertEquals(Integer.MAX_VALUE, Positions.ofRuns(new long[] {most, 1}).get(0));
         assertEquals(-1, Positions.ofRuns(new long[] {-2, 3}).get(1));
     }
+
+    @Test
+    void cellsOutOfOrderAreLimitedInNumber() {
+        int most = Positions.MAX_UNORDERED_CELLS;
+        assertEquals(most, Positions.ofRuns(new long[] {5, most - 5, 0, 5}).tokenOrder().length);
+        assertThrows(IllegalArgumentException.class, () -> Positions.ofRuns(new long[] {5, most, 0, 5}));
+        assertEquals(most + 5, Positions.ofRuns(new long[] {0, 5, 9, most}).cells());
+    }
 }

@@ -1,0 +1,173 @@
+package dev.kvcapsule.codecs.capsule;
+
+import dev.kvcapsule.engine.cache.CacheLayout;
+import dev.kvcapsule.engine.cache.DType;
+import dev.kvcapsule.engine.cache.KvCache;
+import dev.kvcapsule.engine.cache.LayerLayout;
+import dev.kvcapsule.engine.cache.Part;
+import dev.kvcapsule.engine.cache.Positions;
+import dev.kvcapsule.engine.cache.Rope;
+import dev.kvcapsule.engine.cache.SubCache;
+import dev.kvcapsule.engine.cache.TensorOrder;
+import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.engine.kernel.RowFloats;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+
+/** Made-up caches of every structure. */
+final class TestCaches {
+    private static final Rope ROPE = Rope.of(Rope.Pairing.HALF_SPLIT, 10_000, 16);
+
+    private TestCaches() {}
+
+    /** What a channel of a token holds. */
+    interface Fill {
+        float at(int layer, Part part, int token, int channel);
+    }
+
+    /** Channels of different sizes with a slow drift, as caches have them. */
+    static float ordinary(int layer, Part part, int token, int channel) {
+        Random random = new Random((((long) layer * 2 + part.ordinal()) * 4099 + token) * 8191 + channel);
+        double scale = Math.exp(Math.sin(channel * 0.7 + layer));
+        return (float) (scale * (random.nextGaussian() + Math.cos(token * 0.01 + channel)));
+    }
+
+    static LayerLayout layer(int number, int heads, int keyDim, int valueDim, DType key, DType value) {
+        return new LayerLayout(number, heads, keyDim, valueDim, key, value, keyDim >= ROPE.dims() ? Optional.of(ROPE) : Optional.empty(), 0);
+    }
+
+    static List<LayerLayout> layers(int count, int heads, int keyDim, int valueDim, DType type) {
+        List<LayerLayout> layers = new ArrayList<>();
+        for (int l = 0; l < count; l++) {
+            layers.add(layer(l, heads, keyDim, valueDim, type, type));
+        }
+        return layers;
+    }
+
+    static SubCache dense(int tokens, List<LayerLayout> layers) {
+        return new SubCache("kv", Positions.sequential(tokens), TensorOrder.TOKEN_MAJOR, TensorOrder.TOKEN_MAJOR, layers);
+    }
+
+    static CacheLayout layout(int tokens, SubCache... subs) {
+        return new CacheLayout(tokens, List.of(subs), List.of(new CacheLayout.Blob("words", 21), new CacheLayout.Blob("nothing", 0)), Map.of("format", "test"));
+    }
+
+    /** A cache of a few kilobytes with two sub-caches, the second one wrapped around, a layer without V and blobs. */
+    static KvCache small(Arena arena) {
+        LayerLayout latent = layer(1, 1, 20, 0, DType.F16, DType.F16);
+        SubCache global = dense(12, List.of(layer(0, 2, 16, 8, DType.F16, DType.F16), latent));
+        SubCache local = new SubCache("swa", Positions.of(new int[] {10, 11, 7, 8, 9}), TensorOrder.TOKEN_MAJOR, TensorOrder.CHANNEL_MAJOR,
+                List.of(layer(2, 2, 8, 8, DType.F16, DType.F16)));
+        return filled(arena, layout(12, global, local), TestCaches::ordinary);
+    }
+
+    static KvCache filled(Arena arena, CacheLayout layout, Fill fill) {
+        KvCache cache = empty(arena, layout);
+        for (int s = 0; s < layout.subCaches().size(); s++) {
+            SubCache sub = layout.subCaches().get(s);
+            for (int l = 0; l < sub.layers().size(); l++) {
+                for (Part part : Part.values()) {
+                    if (sub.layers().get(l).has(part)) {
+                        write(cache, s, l, part, fill);
+                    }
+                }
+            }
+        }
+        for (int b = 0; b < layout.blobs().size(); b++) {
+            for (long i = 0; i < cache.blob(b).byteSize(); i++) {
+                cache.blob(b).set(ValueLayout.JAVA_BYTE, i, (byte) (i * 7 + b));
+            }
+        }
+        return cache;
+    }
+
+    /** Zeros throughout. */
+    static KvCache empty(Arena arena, CacheLayout layout) {
+        KvCache.Builder builder = new KvCache.Builder(layout);
+        for (int s = 0; s < layout.subCaches().size(); s++) {
+            SubCache sub = layout.subCaches().get(s);
+            for (LayerLayout layer : sub.layers()) {
+                for (Part part : Part.values()) {
+                    // One byte off an even address, since a slice of a file may lie anywhere.
+                    builder.add(s, part, arena.allocate(layer.rowBytes(part) * sub.cells() + 1, 8).asSlice(1));
+                }
+            }
+        }
+        layout.blobs().forEach(blob -> builder.addBlob(arena.allocate(blob.bytes())));
+        return builder.build();
+    }
+
+    private static void write(KvCache cache, int s, int l, Part part, Fill fill) {
+        SubCache sub = cache.layout().subCaches().get(s);
+        LayerLayout layer = sub.layers().get(l);
+        int width = layer.width(part);
+        int[] order = sub.positions().tokenOrder();
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment floats = scratch.allocate(ValueLayout.JAVA_FLOAT, width);
+            MemorySegment row = scratch.allocate(layer.rowBytes(part));
+            for (int t = 0; t < sub.cells(); t++) {
+                for (int c = 0; c < width; c++) {
+                    floats.setAtIndex(ValueLayout.JAVA_FLOAT, c, fill.at(layer.layer(), part, t, c));
+                }
+                RowFloats.fromF32(Kernels.scalar(), layer.type(part), floats, width, row);
+                place(row, cache.tensor(s, l, part), sub, layer, part, order == null ? t : order[t], true);
+            }
+        }
+    }
+
+    /** A token's row in the tensor's type, wherever the cache keeps its pieces. */
+    static byte[] row(KvCache cache, int s, int l, Part part, int token) {
+        SubCache sub = cache.layout().subCaches().get(s);
+        LayerLayout layer = sub.layers().get(l);
+        int[] order = sub.positions().tokenOrder();
+        MemorySegment row = MemorySegment.ofArray(new byte[(int) layer.rowBytes(part)]);
+        place(row, cache.tensor(s, l, part), sub, layer, part, order == null ? token : order[token], false);
+        return row.toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    private static void place(MemorySegment row, MemorySegment tensor, SubCache sub, LayerLayout layer, Part part, long cell, boolean store) {
+        int pieces = switch (sub.order(part)) {
+            case TOKEN_MAJOR -> 1;
+            case HEAD_MAJOR -> layer.kvHeads();
+            case CHANNEL_MAJOR -> layer.width(part);
+        };
+        long bytes = row.byteSize() / pieces;
+        for (int p = 0; p < pieces; p++) {
+            long home = (p * (long) sub.cells() + cell) * bytes;
+            if (store) {
+                MemorySegment.copy(row, p * bytes, tensor, home, bytes);
+            } else {
+                MemorySegment.copy(tensor, home, row, p * bytes, bytes);
+            }
+        }
+    }
+
+    /** Every byte of every tensor and blob, for comparing caches of one layout. */
+    static byte[] bytes(KvCache cache) {
+        int total = Math.toIntExact(cache.layout().tensorBytes() + cache.layout().blobBytes());
+        byte[] all = new byte[total];
+        MemorySegment out = MemorySegment.ofArray(all);
+        long at = 0;
+        for (int s = 0; s < cache.layout().subCaches().size(); s++) {
+            for (int l = 0; l < cache.layout().subCaches().get(s).layers().size(); l++) {
+                for (Part part : Part.values()) {
+                    MemorySegment tensor = cache.tensor(s, l, part);
+                    MemorySegment.copy(tensor, 0, out, at, tensor.byteSize());
+                    at += tensor.byteSize();
+                }
+            }
+        }
+        for (int b = 0; b < cache.layout().blobs().size(); b++) {
+            MemorySegment.copy(cache.blob(b), 0, out, at, cache.blob(b).byteSize());
+            at += cache.blob(b).byteSize();
+        }
+        return at == total ? all : Arrays.copyOf(all, (int) at);
+    }
+}
