@@ -1,5 +1,8 @@
 package dev.kvcapsule.cli;
 
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.OutputStream;
 import java.util.Arrays;
 import picocli.AutoComplete;
 import picocli.CommandLine;
@@ -30,16 +33,20 @@ public final class Main implements Runnable {
 
     /** Runs the command and ends the JVM with its exit code. */
     public static void main(String[] args) {
-        System.exit(run(args));
+        System.exit(run(new FileOutputStream(FileDescriptor.out), args));
     }
 
     /** Runs the command. @return its exit code */
     static int run(String... args) {
+        return run(System.out, args);
+    }
+
+    private static int run(OutputStream out, String... args) {
         CommandLine line = new CommandLine(new Main());
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExecutionExceptionHandler(new Failures());
         line.setParameterExceptionHandler(new Failures());
-        StandardOutput standard = StandardOutput.of(System.out);
+        StandardOutput standard = new StandardOutput(out, System.out.charset());
         line.setOut(standard.writer());
         int exit;
         try {

@@ -1,21 +1,16 @@
 package dev.kvcapsule.cli;
 
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.Charset;
 
 /** Standard output for text, which remembers why it failed: print writers keep that to themselves. */
 final class StandardOutput {
-    private static final PrintStream ORIGINAL = System.out;
-
     private final PrintWriter writer;
     private IOException failure;
 
-    private StandardOutput(OutputStream out, Charset charset) {
+    StandardOutput(OutputStream out, Charset charset) {
         this.writer = new PrintWriter(new OutputStream() {
             @Override
             public void write(int value) throws IOException {
@@ -37,11 +32,6 @@ final class StandardOutput {
                 out.flush();
             }
         }, true, charset);
-    }
-
-    /** The process's standard output itself, or what a caller has put in its place. */
-    static StandardOutput of(PrintStream stream) {
-        return new StandardOutput(stream == ORIGINAL ? new FileOutputStream(FileDescriptor.out) : stream, stream.charset());
     }
 
     PrintWriter writer() {
