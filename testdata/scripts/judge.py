@@ -2,7 +2,7 @@
 
     python judge.py --model GGUF --lib LIBLLAMA.so prefill TEXT OUT.ggsq -n TOKENS
     python judge.py --model GGUF --lib LIBLLAMA.so judge TEXT REFERENCE.ggsq CHANGED.ggsq... [-m TOKENS] [--replay A]
-    python judge.py --model GGUF --lib LIBLLAMA.so continue STATE.ggsq -k TOKENS
+    python judge.py --model GGUF --lib LIBLLAMA.so continue STATE.ggsq... -k TOKENS
 
 prefill   reads the first TOKENS tokens of TEXT, saves the state (GGSQ, f16, flash attention); prints tokens, bytes and seconds
 judge     after each state, the same tokens are fed to the model: the TOKENS of TEXT that follow the state, or with --replay A those from
@@ -10,6 +10,8 @@ judge     after each state, the same tokens are fed to the model: the TOKENS of 
           changed state: mean, 99th percentile and largest Kullback-Leibler divergence of the model's predictions from those after the
           reference, in nats; the share of positions where both predict the same token; perplexity of the text after either
 continue  greedy continuation: feeds the text's last token again in its place, then k times the likeliest token; prints ids and text
+
+Exit code 69: the library cannot be loaded on this system.
 
 --lib may be left out if CAPSULE_LIBLLAMA names the library or its folder. --backends: folder of libggml-cpu-*.so; by default the
 library's own. Every state is loaded and judged in the same way in the same process, so a byte-identical state gives exactly 0. Needs numpy.
@@ -119,19 +121,20 @@ def judge(m, a):
 
 
 def go_on(m, a):
-    held = m.load(a.state)
-    n = len(held)
-    # The state holds the last token's keys but not its prediction: take it out of the cache and feed it again.
-    m.L.llama_memory_seq_rm(m.L.llama_get_memory(m.ctx), 0, n - 1, -1)
-    ids, last = [], held[-1]
-    for i in range(a.k):
-        last = int(next(m.predictions([last], n - 1 + i))[0].argmax())
-        ids.append(last)
-    out, pieces = C.create_string_buffer(256), b""
-    for i in ids:
-        size = m.L.llama_token_to_piece(m.vocab, i, out, len(out), 0, False)
-        pieces += out.raw[:max(0, size)]
-    print(json.dumps(dict(tokens=n, ids=ids, text=pieces.decode(errors="replace"))))
+    for path in a.states:
+        held = m.load(path)
+        n = len(held)
+        # The state holds the last token's keys but not its prediction: take it out of the cache and feed it again.
+        m.L.llama_memory_seq_rm(m.L.llama_get_memory(m.ctx), 0, n - 1, -1)
+        ids, last = [], held[-1]
+        for i in range(a.k):
+            last = int(next(m.predictions([last], n - 1 + i))[0].argmax())
+            ids.append(last)
+        out, pieces = C.create_string_buffer(256), b""
+        for i in ids:
+            size = m.L.llama_token_to_piece(m.vocab, i, out, len(out), 0, False)
+            pieces += out.raw[:max(0, size)]
+        print(json.dumps(dict(state=os.path.basename(path), tokens=n, ids=ids, text=pieces.decode(errors="replace"))), flush=True)
 
 
 def library(name):
@@ -164,14 +167,19 @@ def main():
     c.add_argument("--replay", type=int, metavar="A")
     c.set_defaults(run=judge)
     c = s.add_parser("continue")
-    c.add_argument("state")
+    c.add_argument("states", nargs="+")
     c.add_argument("-k", type=int, default=16)
     c.set_defaults(run=go_on)
     a = p.parse_args()
     if not a.lib:
         raise SystemExit("no library: give --lib or set CAPSULE_LIBLLAMA")
     lib = library(a.lib)
-    a.run(Model(lib, a.backends or os.path.dirname(os.path.abspath(lib)), a.model, a.ctx, a.threads), a)
+    try:
+        m = Model(lib, a.backends or os.path.dirname(os.path.abspath(lib)), a.model, a.ctx, a.threads)
+    except OSError as e:
+        print(f"{lib} cannot be loaded: {e}", file=sys.stderr)
+        return 69
+    return a.run(m, a)
 
 
 if __name__ == "__main__":
