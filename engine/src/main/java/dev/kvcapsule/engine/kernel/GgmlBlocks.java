@@ -122,7 +122,7 @@ public final class GgmlBlocks {
                 float inverse = inverse(d);
                 putF16(out, at, d);
                 for (int j = 0; j < BLOCK; j++) {
-                    out.set(ValueLayout.JAVA_BYTE, at + 2 + j, (byte) Math.round(x[j] * inverse));
+                    out.set(ValueLayout.JAVA_BYTE, at + 2 + j, (byte) roundAway(x[j] * inverse));
                 }
             }
             case Q4_0 -> {
@@ -183,6 +183,11 @@ public final class GgmlBlocks {
 
     private static int five(int low, int high, int bit) {
         return low | (high >>> bit & 1) << 4;
+    }
+
+    /** C's roundf: halves away from zero. */
+    private static int roundAway(float value) {
+        return (int) (value < 0 ? Math.ceil(value - 0.5) : Math.floor(value + 0.5));
     }
 
     private static int clip(float value, int max) {
