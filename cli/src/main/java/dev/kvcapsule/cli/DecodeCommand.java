@@ -48,7 +48,7 @@ final class DecodeCommand implements Callable<Integer> {
         if (format != null && !CacheFormats.NAMES.contains(format)) {
             throw new Failures.UsageException("--format " + format + " is none of " + String.join(", ", CacheFormats.NAMES));
         }
-        boolean standard = Inputs.isStandard(output);
+        boolean standard = Inputs.isStandardOutput(output);
         if (standard && options.json()) {
             throw new Failures.UsageException("--json and the state cannot both go to standard output");
         }

@@ -58,7 +58,7 @@ final class EncodeCommand implements Callable<Integer> {
         }
         Codec chosen = codec();
         ModelFacts facts = model.facts();
-        boolean standard = Inputs.isStandard(output);
+        boolean standard = Inputs.isStandardOutput(output);
         if (standard && options.json()) {
             throw new Failures.UsageException("--json and the capsule cannot both go to standard output");
         }
@@ -74,7 +74,7 @@ final class EncodeCommand implements Callable<Integer> {
     }
 
     private EncodeReport encode(KvCache cache, Codec chosen, PipelineOptions pipeline) throws IOException {
-        if (Inputs.isStandard(output)) {
+        if (Inputs.isStandardOutput(output)) {
             return CapsuleEncoder.encode(cache, chosen, Inputs.marked(Inputs.standardOutput()), pipeline);
         }
         try (AtomicOutput out = AtomicOutput.create(output)) {

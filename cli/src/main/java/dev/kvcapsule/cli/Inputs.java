@@ -29,6 +29,11 @@ final class Inputs {
         return path.toString().equals("-");
     }
 
+    /** Whether an output is the stream that results are printed on too: by its short name, or by the system's. */
+    static boolean isStandardOutput(Path path) {
+        return isStandard(path) || path.toString().equals("/dev/stdout") || path.toString().equals("/dev/fd/1");
+    }
+
     static String name(Path path) {
         return isStandard(path) ? "standard input" : path.toString();
     }
@@ -80,7 +85,7 @@ final class Inputs {
         try {
             return work.run();
         } catch (OutputException e) {
-            throw new Failures.FileException(isStandard(output) ? "standard output" : output.toString(), e);
+            throw new Failures.FileException(isStandardOutput(output) ? "standard output" : output.toString(), e);
         }
     }
 

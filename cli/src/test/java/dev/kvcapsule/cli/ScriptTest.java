@@ -110,6 +110,14 @@ class ScriptTest {
     }
 
     @Test
+    void theNameOfStandardOutputIsStandardOutput() throws IOException, InterruptedException {
+        Path state = state();
+        Ended ended = bash("\"$C\" encode 'a state' -o /dev/stdout --profile exact > out.kvc && cat out.kvc | \"$C\" decode /dev/stdin -o /dev/stdout | cat");
+        assertEquals(0, ended.exit(), ended.err());
+        assertArrayEquals(Files.readAllBytes(state), ended.out());
+    }
+
+    @Test
     void aReaderThatGoesIsOneLineAndExitCode5() throws IOException, InterruptedException {
         state();
         Ended ended = bash("\"$C\" encode 'a state' -o - --codec raw | head -c 10 >/dev/null; echo ${PIPESTATUS[0]}");
