@@ -68,6 +68,7 @@ final class EncodeCommand implements Callable<Integer> {
             PipelineOptions pipeline = options.pipeline(cache.layout().tensorBytes(), bar);
             EncodeReport report = Inputs.writing(output, () -> encode(cache, chosen, pipeline));
             bar.clear();
+            noteUnknownRope(cache, chosen);
             print(cache, report, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9, standard);
         }
         return ExitCode.DONE;
@@ -81,6 +82,14 @@ final class EncodeCommand implements Callable<Integer> {
             EncodeReport report = CapsuleEncoder.encode(cache, chosen, Inputs.marked(out.channel()), pipeline);
             out.commit();
             return report;
+        }
+    }
+
+    /** A codec that would work on keys before RoPE works on them as they are if nobody says how they were rotated: worse, and silently so. */
+    private void noteUnknownRope(KvCache cache, Codec chosen) {
+        boolean unknown = cache.layout().subCaches().stream().flatMap(sub -> sub.layers().stream()).noneMatch(layer -> layer.rope().isPresent());
+        if (unknown && "pre".equals(chosen.spec().parameters().get("rope"))) {
+            options.err().println("capsule: note: heads and RoPE of the model are unknown, keys are coded as they are; --model or --model-facts does better");
         }
     }
 
