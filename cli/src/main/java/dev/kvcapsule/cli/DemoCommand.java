@@ -16,6 +16,7 @@ import dev.kvcapsule.serving.files.InputFile;
 import dev.kvcapsule.testdata.Samples;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -49,16 +50,20 @@ final class DemoCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Path folder = Files.createTempDirectory("kvcapsule-demo");
-        try {
-            run(folder);
-        } finally {
-            try (Stream<Path> files = Files.walk(folder)) {
-                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.deleteIfExists(file);
-                }
-            }
-        }
+        // Runs however the demo ends, Ctrl-C included.
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> remove(folder), "kvcapsule-remove-demo"));
+        run(folder);
         return ExitCode.DONE;
+    }
+
+    private static void remove(Path folder) {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.deleteIfExists(file);
+            }
+        } catch (IOException | UncheckedIOException e) {
+            // It stays behind in the folder for temporary files.
+        }
     }
 
     private void run(Path folder) throws IOException {
