@@ -57,6 +57,18 @@ final class CapsuleForge {
         return pieces;
     }
 
+    /** Whatever can be taken from bytes that may be no capsule, with checksums and numbers that hold; the bytes themselves if that is nothing. */
+    static byte[] repair(byte[] bytes) {
+        ByteBuffer in = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        List<Piece> pieces = new ArrayList<>();
+        for (int at = FILE_HEADER; at <= bytes.length - FRAME_HEADER; ) {
+            int length = Math.clamp(in.getInt(at + 24), 0, bytes.length - at - FRAME_HEADER);
+            pieces.add(new Piece(in.get(at + 4), in.getInt(at + 16), in.getInt(at + 20), Arrays.copyOfRange(bytes, at + FRAME_HEADER, at + FRAME_HEADER + length)));
+            at += FRAME_HEADER + length;
+        }
+        return pieces.isEmpty() ? bytes : make(pieces);
+    }
+
     /** A capsule of those frames, index and trailer made right again. */
     static byte[] make(List<Piece> pieces) {
         return make(pieces, true);
