@@ -4,7 +4,7 @@
 is_stale() {
   local stamp="$1/$2/target/built"
   [ ! -f "$stamp" ] && return 0
-  [ -n "$(find "$1"/pom.xml "$1"/*/pom.xml "$1"/*/src/main -newer "$stamp" -print -quit)" ]
+  [ -n "$(find "$1"/pom.xml "$1"/scripts/build.sh "$1"/*/pom.xml "$1"/*/src/main -newer "$stamp" -print -quit)" ]
 }
 
 # build_if_stale ROOT MODULE: quiet but for one line; the log is shown if the build fails. One build at a time.
@@ -16,6 +16,8 @@ build_if_stale() {
       flock 9
     fi
     is_stale "$1" "$2" || exit 0
+    # Dated before the build: what changes meanwhile is newer.
+    touch "$1/$2/target/building"
     echo "capsule: building (once; sources are newer than what was built) ..." >&2
     local log="$1/$2/target/build.log"
     if ! (cd "$1" && ./mvnw -B -q -DskipTests -pl "$2" -am package) >"$log" 2>&1; then
@@ -26,13 +28,29 @@ build_if_stale() {
     if [ "$2" = cli ]; then
       make_aot_cache "$1" || echo "capsule: note: no AOT cache could be made; commands start more slowly" >&2
     fi
-    touch "$1/$2/target/built"
+    mv -f "$1/$2/target/building" "$1/$2/target/built"
   ) 9>"$1/$2/target/build.lock"
+}
+
+# refresh_aot_cache ROOT: an AOT cache is good for the very jars it was made from, which another build may have written anew since.
+refresh_aot_cache() {
+  local jar aot="$1/cli/target/capsule.aot"
+  [ -f "$aot" ] && [ -w "$aot" ] || return 0
+  for jar in "$1"/cli/target/*.jar "$1"/cli/target/lib/*.jar; do
+    if [ "$jar" -nt "$aot" ]; then
+      echo "capsule: preparing a fast start (once; jars are newer than the AOT cache) ..." >&2
+      make_aot_cache "$1" || echo "capsule: note: no AOT cache could be made; commands start more slowly" >&2
+      return 0
+    fi
+  done
 }
 
 # java_flags ROOT: what every run of the command needs, one flag a line.
 java_flags() {
-  printf '%s\n' -XX:+UseSerialGC -Xms64m -Xmx512m \
+  # What the JVM itself has to say goes to standard error, and nothing if it can only not use the AOT cache.
+  printf '%s\n' -Xlog:disable -Xlog:all=warning:stderr -Xlog:aot*=off:stderr
+  # The AOT cache lies where it was made to lie, without relocating its pointers at every start.
+  printf '%s\n' -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:ArchiveRelocationMode=0 -Xms64m -Xmx512m \
     --enable-native-access=ALL-UNNAMED --add-opens=java.base/jdk.internal.misc=ALL-UNNAMED
 }
 
@@ -51,4 +69,20 @@ make_aot_cache() {
   rm -f "$1/cli/target/capsule.aot"
   "$JAVA_HOME/bin/java" "${flags[@]}" -XX:AOTCacheOutput="$1/cli/target/capsule.aot" -cp "$(class_path "$1")" dev.kvcapsule.cli.Main train \
     >"$1/cli/target/aot.log" 2>&1 && [ -f "$1/cli/target/capsule.aot" ]
+}
+
+# wants_vectors ARG...: whether the work is long enough for the Vector API's kernels, which have to be compiled first: the demo, which repeats
+# everything, and large files.
+wants_vectors() {
+  local arg files=()
+  case "${1:-}" in
+    demo | doctor) return 0 ;;
+  esac
+  for arg in "$@"; do
+    if [ -f "$arg" ]; then
+      files+=("./$arg")
+      [ "${arg:0:1}" = / ] && files[${#files[@]}-1]=$arg
+    fi
+  done
+  [ ${#files[@]} -gt 0 ] && [ -n "$(find -L "${files[@]}" -maxdepth 0 -size +262144k -print 2>/dev/null)" ]
 }

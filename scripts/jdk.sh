@@ -1,7 +1,14 @@
 # Finds a JDK 25 without starting one. Sourced by ./capsule and ./test.
 
 is_jdk25() {
-  [ -x "$1/bin/javac" ] && [ -f "$1/release" ] && grep -q '^JAVA_VERSION="25[."]' "$1/release"
+  local line
+  [ -x "$1/bin/javac" ] && [ -f "$1/release" ] || return 1
+  while IFS= read -r line; do
+    case "$line" in
+      'JAVA_VERSION="25"'* | 'JAVA_VERSION="25.'*) return 0 ;;
+    esac
+  done <"$1/release"
+  return 1
 }
 
 # Prints the home of a JDK 25: JAVA_HOME, the one on the PATH, then the usual places.
@@ -15,8 +22,8 @@ find_jdk25() {
     echo "${on_path%/bin/javac}"
     return
   fi
-  for home in /usr/lib/jvm/* /opt/java/* /opt/*jdk* "$HOME"/.sdkman/candidates/java/* "$HOME"/.jdks/* \
-      /Library/Java/JavaVirtualMachines/*/Contents/Home "$HOME"/Library/Java/JavaVirtualMachines/*/Contents/Home; do
+  for home in /usr/lib/jvm/* /opt/java/* /opt/*jdk* "${HOME:-}"/.sdkman/candidates/java/* "${HOME:-}"/.jdks/* \
+      /Library/Java/JavaVirtualMachines/*/Contents/Home "${HOME:-}"/Library/Java/JavaVirtualMachines/*/Contents/Home; do
     if is_jdk25 "$home"; then
       echo "$home"
       return

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Draws docs/fidelity.svg from the first table of docs/fidelity.md: ratio against mean KL, both axes logarithmic.
+"""Draws docs/fidelity.svg from the first two tables of docs/fidelity.md: ratio against mean KL, both axes logarithmic.
 
     python3 testdata/scripts/plot_fidelity.py docs/fidelity.md docs/fidelity.svg
 
-Rows of the table begin with the codec in backquotes (ours) or plain text (published figures), then ratio, then mean KL.
+Rows begin with the codec, in backquotes if it is one of ours, then ratio, then mean KL; methods as published are drawn in grey.
 """
 import html
 import math
@@ -16,15 +16,17 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 460, 70, 30, 40, 60
 def rows(path):
     found = []
     for line in open(path, encoding='utf-8'):
+        if line.startswith('## What helps'):
+            break
         cells = [cell.strip() for cell in line.strip().strip('|').split('|')]
         if len(cells) < 3 or not line.startswith('|'):
-            if found:
-                break
             continue
         ratio = re.match(r'([0-9.]+)', cells[1])
         kl = re.match(r'([0-9]*\.[0-9]+)', cells[2])
         if ratio and kl and float(kl[1]) > 0:
-            found.append((cells[0].strip('`* '), cells[0].startswith('`'), float(ratio[1]), float(kl[1])))
+            own = cells[0].startswith('`') and 'as published' not in cells[0]
+            name = cells[0].replace('`', '').replace(',entropy=off', '').replace(',rope=post,mean=off,sink=0', '')
+            found.append((name, own, float(ratio[1]), float(kl[1])))
     return found
 
 

@@ -21,13 +21,12 @@ import picocli.CommandLine.ParameterException;
  * about their callers, so JMH's figures, from processes of their own, can be higher.
  */
 @Command(name = "capsule bench", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Measures kernels, encoding and decoding against a memory copy, zstd and LZ4, in about a minute.",
+        description = "Measures kernels, encoding and decoding against a memory copy, zstd and LZ4, in a minute or two.",
         footer = {"", "--jmh ARG...   runs the whole JMH suite instead; what follows goes to JMH (--jmh -h lists its options)"})
 public final class ShortBench implements Callable<Integer> {
     private static final String JMH = "--jmh";
     private static final int WRONG_USAGE = 2;
     private static final double KERNEL_SHARE = 0.4;
-    private static final double WARM_SHARE = 0.4;
     private static final double NANOS = 1e9;
 
     @Option(names = "--only", paramLabel = "REGEX", defaultValue = "", description = "Measure only what has this in its name.")
@@ -36,7 +35,7 @@ public final class ShortBench implements Callable<Integer> {
     @Option(names = "--list", description = "Print the names of all measurements and run none.")
     private boolean list;
 
-    @Option(names = "--seconds", paramLabel = "N", defaultValue = "60", description = "About how long to measure, setting up not counted (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--seconds", paramLabel = "N", defaultValue = "40", description = "About how long to measure once all is set up and warm (default: ${DEFAULT-VALUE}).")
     private int seconds;
 
     @Option(names = "--device", paramLabel = "cpu|cuda|auto", defaultValue = "auto", description = "Where kernels run (default: ${DEFAULT-VALUE}).")
@@ -116,8 +115,7 @@ public final class ShortBench implements Callable<Integer> {
 
     private void stage(ShortRunner runner, List<ShortCase> cases, double share, Map<ShortCase, Series> measured) throws IOException {
         if (!cases.isEmpty()) {
-            double nanos = share * seconds * NANOS;
-            measured.putAll(runner.run(cases, (long) (WARM_SHARE * nanos / cases.size()), (long) ((1 - WARM_SHARE) * nanos)));
+            measured.putAll(runner.run(cases, (long) (share * seconds * NANOS)));
         }
     }
 

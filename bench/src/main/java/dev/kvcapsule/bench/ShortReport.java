@@ -29,6 +29,10 @@ final class ShortReport {
                 Kernels.vectorBits());
         out.printf(Locale.ROOT, "%d tokens, %d layers, %.1f MB of 16-bit floats; medians, one process, %.0f s, load %.1f%n%n", workload.tokens(), workload.layers(), workload.bytes() / 1e6,
                 seconds, Machine.load());
+        if (Machine.load() > 1.5 * Runtime.getRuntime().availableProcessors()) {
+            out.println("Other programs kept the processors busy: capsules, which are timed by the clock, seem slower than they are; all share caches.");
+            out.println();
+        }
         out.printf(Locale.ROOT, "%-52s %14s %8s %7s%n", "what", "speed", "of copy", "ratio");
         measured.forEach((one, series) -> out.printf(Locale.ROOT, "%-52s %7.3f %-6s %7.2fx %7s%n", one.name(), series.rate(), one.unit(), series.ofCopy(),
                 Double.isNaN(series.ratio()) ? "" : String.format(Locale.ROOT, "%.3f", series.ratio())));

@@ -24,7 +24,9 @@ import org.openjdk.jmh.annotations.Warmup;
 @Fork(value = 1, jvmArgsAppend = {
     "--add-modules=jdk.incubator.vector",
     "--enable-native-access=ALL-UNNAMED",
-    "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED"})
+    "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED",
+    // On a busy machine compiled code would come too late for the warm-up.
+    "-XX:-BackgroundCompilation"})
 @Warmup(iterations = 3, time = 2)
 @Measurement(iterations = 5, time = 1)
 public abstract class TileBenchmark {

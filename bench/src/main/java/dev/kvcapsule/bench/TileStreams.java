@@ -43,6 +43,13 @@ final class TileStreams {
         return streams[stream];
     }
 
+    /** Takes over the bytes of another one of the same sizes. */
+    void copyFrom(TileStreams other) {
+        for (int i = 0; i < streams.length; i++) {
+            streams[i].copyFrom(other.streams[i]);
+        }
+    }
+
     /** @throws IllegalStateException unless the other one has the same bytes */
     void same(TileStreams actual) {
         for (int i = 0; i < streams.length; i++) {

@@ -122,6 +122,13 @@ class ShortBenchTest {
         assertFalse(Machine.nameIn(List.of()).isEmpty());
     }
 
+    @Test
+    void compilerReports() {
+        assertTrue(Compiler.isQuiet("Current compiles: \n\nC1 compile queue:\nEmpty\n\nC2 compile queue:\nEmpty\n"));
+        assertFalse(Compiler.isQuiet("Current compiles: \nC2 CompilerThread0  4242   4   java.util.Arrays::fill (21 bytes)\n\nC1 compile queue:\nEmpty\n"));
+        assertFalse(Compiler.isQuiet("Current compiles: \n\nC1 compile queue:\n  17   3   java.lang.String::length (11 bytes)\n"));
+    }
+
     /** Objects as maps, arrays as lists, whole numbers as longs. */
     private static Map<String, Object> parse(String text) throws IOException {
         try (JsonParser json = new JsonFactory().createParser(text)) {

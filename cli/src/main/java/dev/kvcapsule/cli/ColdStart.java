@@ -14,7 +14,11 @@ final class ColdStart {
 
     static Kernels kernels(long rawBytes) {
         if (Kernels.isForced() || rawBytes >= PANAMA_FROM_BYTES) {
-            return Kernels.best();
+            try {
+                return Kernels.best();
+            } catch (IllegalStateException e) {
+                throw new Failures.UsageException(e.getMessage());
+            }
         }
         return Kernels.scalar();
     }

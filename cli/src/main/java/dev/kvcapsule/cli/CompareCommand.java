@@ -4,7 +4,6 @@ import dev.kvcapsule.engine.compare.CacheComparison;
 import dev.kvcapsule.engine.compare.LayerDifference;
 import dev.kvcapsule.engine.compare.TensorDifference;
 import dev.kvcapsule.engine.cache.KvCache;
-import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.InputFile;
 import java.io.IOException;
@@ -20,7 +19,10 @@ import picocli.CommandLine.Parameters;
 
 /** Error of one state against another. */
 @Command(name = "compare", mixinStandardHelpOptions = true,
-        description = "Shows how state B differs from state A, by layer and K/V: relative error, signal-to-noise ratio, cosine, worst token, attention-output error.")
+        description = "Shows how state B differs from state A, by layer and K/V: relative error, signal-to-noise ratio, cosine, worst token, attention-output error.",
+        sortOptions = false, footerHeading = "%nExamples:%n", footer = {"  capsule compare slot.bin restored.bin --model model.gguf",
+            "  capsule decode slot.kvc -o - | capsule compare slot.bin -", "",
+            "An error of 0 is no difference; SNR is in decibels, and infinite where there is none."})
 final class CompareCommand implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "A", description = "The original state.")
     private Path a;
@@ -37,9 +39,13 @@ final class CompareCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         ModelFacts facts = model.facts();
+        if (Inputs.isStandard(a) && Inputs.isStandard(b)) {
+            throw new Failures.UsageException("only one of the two states can be standard input");
+        }
+        long start = System.nanoTime();
         try (InputFile first = Inputs.open(a); InputFile second = Inputs.open(b); ProgressBar bar = ProgressBar.start("comparing", options.err())) {
-            KvCache original = Inputs.about(Inputs.name(a), () -> CacheFormats.read(first.bytes(), facts));
-            KvCache changed = Inputs.about(Inputs.name(b), () -> CacheFormats.read(second.bytes(), facts));
+            KvCache original = Inputs.read(first, a, facts);
+            KvCache changed = Inputs.read(second, b, facts);
             CacheComparison comparison;
             try {
                 comparison = CacheComparison.of(original, changed, options.kernels(), bar);
@@ -48,7 +54,7 @@ final class CompareCommand implements Callable<Integer> {
             }
             bar.clear();
             if (options.json()) {
-                options.out().println(json(original, comparison));
+                options.out().println(json(original, first.bytes().byteSize(), comparison, (System.nanoTime() - start) / 1e9));
             } else {
                 text(comparison);
             }
@@ -56,7 +62,7 @@ final class CompareCommand implements Callable<Integer> {
         return ExitCode.DONE;
     }
 
-    private static JsonReport json(KvCache original, CacheComparison comparison) {
+    private static JsonReport json(KvCache original, long rawBytes, CacheComparison comparison, double seconds) {
         List<Object> layers = comparison.layers().stream().map(layer -> {
             Map<String, Object> fields = new LinkedHashMap<>();
             fields.put("cache", layer.subCache());
@@ -66,8 +72,18 @@ final class CompareCommand implements Callable<Integer> {
             fields.put("attention_error", layer.attention());
             return (Object) fields;
         }).toList();
-        return new JsonReport().put("tokens", original.layout().tokens()).put("layers", original.layout().layers()).put("k", fields(comparison.keys()))
-                .put("v", fields(comparison.values())).put("by_layer", layers);
+        // Two states have no capsule: what concerns one is null.
+        return new JsonReport()
+                .put("tokens", original.layout().tokens())
+                .put("layers", original.layout().layers())
+                .put("raw_bytes", rawBytes)
+                .put("capsule_bytes", null)
+                .put("ratio", null)
+                .put("seconds", seconds)
+                .put("codec", null)
+                .put("k", fields(comparison.keys()))
+                .put("v", fields(comparison.values()))
+                .put("by_layer", layers);
     }
 
     private static Map<String, Object> fields(TensorDifference difference) {
@@ -75,7 +91,7 @@ final class CompareCommand implements Callable<Integer> {
         fields.put("relative_error", difference.relativeError());
         fields.put("snr_db", difference.snr());
         fields.put("cosine", difference.cosine());
-        fields.put("worst_token", difference.worstToken());
+        fields.put("worst_token", difference.worstToken() < 0 ? null : difference.worstToken());
         fields.put("worst_token_error", difference.worstRowError());
         return fields;
     }

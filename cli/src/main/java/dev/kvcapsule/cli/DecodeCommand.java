@@ -6,15 +6,14 @@ import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.CapsuleFiles;
 import dev.kvcapsule.serving.files.DecodeReport;
 import dev.kvcapsule.serving.files.InputFile;
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
+import dev.kvcapsule.serving.files.OutputException;
+import dev.kvcapsule.serving.files.TemporaryFile;
 import java.io.IOException;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -25,7 +24,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Capsule to state. */
-@Command(name = "decode", mixinStandardHelpOptions = true, description = "Restores a KV cache from a capsule.")
+@Command(name = "decode", mixinStandardHelpOptions = true, sortOptions = false, description = "Restores a KV cache from a capsule.",
+        footerHeading = "%nExamples:%n", footer = {"  capsule decode slot.kvc -o slot.bin", "  capsule decode slot.kvc -o first.bin --tokens 1000",
+            "  capsule decode slot.kvc -o cache.safetensors --format safetensors", "", "The output appears when everything is decoded and checked, and not before."})
 final class DecodeCommand implements Callable<Integer> {
     @Parameters(paramLabel = "IN.kvc", description = "The capsule; - is standard input.")
     private Path capsule;
@@ -47,29 +48,26 @@ final class DecodeCommand implements Callable<Integer> {
         if (format != null && !CacheFormats.NAMES.contains(format)) {
             throw new Failures.UsageException("--format " + format + " is none of " + String.join(", ", CacheFormats.NAMES));
         }
-        boolean standard = Inputs.isStandard(output);
+        boolean standard = Inputs.isStandardOutput(output);
         if (standard && options.json()) {
             throw new Failures.UsageException("--json and the state cannot both go to standard output");
         }
         long start = System.nanoTime();
         DecodeReport report;
         try (ProgressBar bar = ProgressBar.start("decoding", options.err())) {
-            if (standard) {
-                report = toStandardOutput(bar);
-            } else {
-                try (AtomicOutput out = AtomicOutput.create(output)) {
-                    if (out.isRegular()) {
-                        report = Inputs.about(Inputs.name(capsule), () -> decode(out.channel(), bar));
-                    } else {
-                        report = staged(out.channel(), bar);
-                    }
-                    out.commit();
-                }
-            }
+            report = Inputs.writing(output, () -> standard ? staged(Inputs.standardOutput(), bar) : toFile(bar));
         }
         options.noteUnsealed(Inputs.name(capsule));
         print(report, (System.nanoTime() - start) / 1e9, standard);
         return ExitCode.DONE;
+    }
+
+    private DecodeReport toFile(ProgressBar bar) throws IOException {
+        try (AtomicOutput out = AtomicOutput.create(output)) {
+            DecodeReport report = out.isRegular() ? Inputs.about(Inputs.name(capsule), () -> decode(out.channel(), bar)) : staged(out.channel(), bar);
+            out.commit();
+            return report;
+        }
     }
 
     private DecodeReport decode(FileChannel out, ProgressBar bar) throws IOException {
@@ -80,26 +78,32 @@ final class DecodeCommand implements Callable<Integer> {
             return CapsuleFiles.decode(reader, name, count, out, options.pipeline(reader.manifest().layout().tensorBytes(), bar));
         }
         try (InputFile in = Inputs.open(capsule)) {
-            CapsuleReader reader = CapsuleReader.of(in.bytes());
+            CapsuleReader reader = Inputs.capsule(in);
             return CapsuleFiles.decode(reader, name, count, out, options.pipeline(reader.manifest().layout().tensorBytes(), bar));
         }
     }
 
-    private DecodeReport toStandardOutput(ProgressBar bar) throws IOException {
-        @SuppressWarnings("resource") // standard output is not ours to close
-        WritableByteChannel out = new FileOutputStream(FileDescriptor.out).getChannel();
-        return staged(out, bar);
-    }
-
     /** Decodes to a temporary file first: nothing leaves before everything has been checked, and a state is not written front to back. */
     private DecodeReport staged(WritableByteChannel out, ProgressBar bar) throws IOException {
-        Path staging = Files.createTempFile("kvcapsule", ".state");
-        try (FileChannel file = FileChannel.open(staging, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.DELETE_ON_CLOSE)) {
-            DecodeReport report = Inputs.about(Inputs.name(capsule), () -> decode(file, bar));
-            for (long done = 0; done < file.size(); ) {
-                done += file.transferTo(done, file.size() - done, out);
+        try (FileChannel file = TemporaryFile.open("state")) {
+            DecodeReport report = decodeStaged(file, bar);
+            bar.clear();
+            try {
+                for (long done = 0; done < file.size(); ) {
+                    done += file.transferTo(done, file.size() - done, out);
+                }
+            } catch (IOException e) {
+                throw new OutputException(e);
             }
             return report;
+        }
+    }
+
+    private DecodeReport decodeStaged(FileChannel file, ProgressBar bar) throws IOException {
+        try {
+            return Inputs.about(Inputs.name(capsule), () -> decode(file, bar));
+        } catch (OutputException e) {
+            throw new Failures.FileException("the temporary folder " + System.getProperty("java.io.tmpdir"), e);
         }
     }
 

@@ -33,11 +33,13 @@ import picocli.CommandLine.Mixin;
 
 /** The main job, on real data that comes with the program. */
 @Command(name = "demo", mixinStandardHelpOptions = true,
-        description = "Encodes a real KV cache with every codec, verifies and decodes the capsules, and shows what it cost.")
+        description = "Encodes a real KV cache with every codec, verifies and decodes the capsules, and shows what it cost.",
+        footerHeading = "%nExamples:%n", footer = {"  capsule demo", "  capsule demo --json | jq .codecs"})
 final class DemoCommand implements Callable<Integer> {
     private static final List<String> CODECS = List.of("raw", "lossless", "fp8", "kivi:bits=4,entropy=off", "kivi:bits=4", "kivi:bits=4,group=64,rope=pre,residual=32,sink=4", "kivi:bits=2", "rotated:bits=4,entropy=off",
             "rotated:bits=4", "rotated:bits=3", "rotated:bits=2");
     private static final int RUNS = 4;
+    private static final String COLUMNS = "%-" + CODECS.stream().mapToInt(String::length).max().orElse(0) + "s  %7s  %6s  %10s  %10s  %12s  %10s  %10s";
 
     @Mixin
     private CommonOptions options;
@@ -71,7 +73,7 @@ final class DemoCommand implements Callable<Integer> {
             if (!options.json()) {
                 options.out().printf(Locale.ROOT, "SmolLM2-135M after %d tokens of source code: %d layers, %s%n%n", cache.layout().tokens(), cache.layout().layers(),
                         Sizes.text(stateBytes));
-                options.out().println("codec                                              size  ratio   error of K   error of V  of attention   encode      decode");
+                options.out().println(String.format(Locale.ROOT, COLUMNS, "codec", "size", "ratio", "error of K", "error of V", "of attention", "encode", "decode"));
                 options.out().flush();
             }
             List<Row> rows = new ArrayList<>();
@@ -114,11 +116,15 @@ final class DemoCommand implements Callable<Integer> {
 
     private void print(Row row, long stateBytes) {
         if (!options.json()) {
-            options.out().printf(Locale.ROOT, "%-47s %7s %5.2fx %12.2e %12.2e %13.2e %7s/s %8s/s%n", row.codec(), Sizes.text(row.capsuleBytes()), row.ratio(),
-                    row.comparison().keys().relativeError(), row.comparison().values().relativeError(), row.attention(),
-                    Sizes.text((long) (stateBytes / row.encodeSeconds())), Sizes.text((long) (stateBytes / row.decodeSeconds())));
+            options.out().println(String.format(Locale.ROOT, COLUMNS, row.codec(), Sizes.text(row.capsuleBytes()), String.format(Locale.ROOT, "%.2fx", row.ratio()),
+                    error(row.comparison().keys().relativeError()), error(row.comparison().values().relativeError()), error(row.attention()),
+                    Sizes.text((long) (stateBytes / row.encodeSeconds())) + "/s", Sizes.text((long) (stateBytes / row.decodeSeconds())) + "/s"));
             options.out().flush();
         }
+    }
+
+    private static String error(double relative) {
+        return relative == 0 ? "0" : String.format(Locale.ROOT, "%.2e", relative);
     }
 
     private void finish(KvCache cache, List<Row> rows, long stateBytes) {

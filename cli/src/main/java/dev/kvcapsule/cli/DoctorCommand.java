@@ -8,6 +8,7 @@ import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -16,7 +17,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
 /** Says what is used on this machine, and why not the better one. */
-@Command(name = "doctor", mixinStandardHelpOptions = true, description = "Shows what is used on this machine, and why not the better one.")
+@Command(name = "doctor", mixinStandardHelpOptions = true, description = "Shows what is used on this machine, and why not the better one.",
+        footerHeading = "%nExamples:%n", footer = {"  capsule doctor", "  CAPSULE_LIBLLAMA=folder capsule doctor --json"})
 final class DoctorCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions options;
@@ -38,7 +40,7 @@ final class DoctorCommand implements Callable<Integer> {
         if (options.json()) {
             JsonReport json = new JsonReport();
             for (Finding finding : findings) {
-                json.put(finding.name(), Map.of("state", finding.state(), "detail", finding.detail()));
+                json.put(finding.name(), fields(finding));
             }
             options.out().println(json);
         } else {
@@ -49,9 +51,16 @@ final class DoctorCommand implements Callable<Integer> {
         return ExitCode.DONE;
     }
 
+    private static Map<String, Object> fields(Finding finding) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("state", finding.state());
+        fields.put("detail", finding.detail());
+        return fields;
+    }
+
     private static Finding kernels() {
         String why = Kernels.whyNotPanama();
-        Kernels best = Kernels.best();
+        Kernels best = ColdStart.kernels(Long.MAX_VALUE);
         String detail = why == null ? "Vector API, " + Kernels.vectorBits() + "-bit vectors" : "Panama kernels cannot be used: " + why;
         if (Kernels.isForced()) {
             detail += "; forced by " + Kernels.PROPERTY;

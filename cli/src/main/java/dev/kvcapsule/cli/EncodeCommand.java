@@ -7,14 +7,11 @@ import dev.kvcapsule.engine.codec.CodecFactory;
 import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.pipeline.CapsuleEncoder;
 import dev.kvcapsule.engine.pipeline.EncodeReport;
-import dev.kvcapsule.serving.CacheFormats;
+import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.InputFile;
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
 import java.io.IOException;
-import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -24,11 +21,13 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** State to capsule. */
-@Command(name = "encode", mixinStandardHelpOptions = true, description = "Encodes a KV cache as a capsule.", footerHeading = "%nFormats of STATE:%n", footer = {
+@Command(name = "encode", mixinStandardHelpOptions = true, description = "Encodes a KV cache as a capsule.", sortOptions = false, footerHeading = "%nFormats of STATE:%n", footer = {
     "  llama.cpp GGSQ v2/v3, llama_state_seq_get_data buffer, GGSN, safetensors; found by their magic.", "", "Profiles:",
-    "  exact     lossless", "  fast      4 bits at memory speed", "  balanced  4 bits, rotated and entropy-coded", "  small     3 bits, rotated and entropy-coded"})
+    "  exact     lossless", "  fast      4 bits at memory speed", "  balanced  4 bits, rotated and entropy-coded", "  small     3 bits, rotated and entropy-coded", "", "Examples:",
+    "  capsule encode slot.bin -o slot.kvc --model model.gguf", "  capsule encode slot.bin -o slot.kvc --codec kivi:bits=4,group=64",
+    "  capsule encode --codec kivi:help", "  capsule encode - -o - --profile fast < slot.bin | ssh host 'capsule decode - -o slot.bin'"})
 final class EncodeCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "STATE", description = "The cache's file; - is standard input.")
+    @Parameters(paramLabel = "STATE", arity = "0..1", description = "The cache's file; - is standard input.")
     private Path state;
 
     @Option(names = {"-o", "--output"}, paramLabel = "OUT.kvc", description = "The capsule; - is standard output.")
@@ -37,7 +36,7 @@ final class EncodeCommand implements Callable<Integer> {
     @Option(names = "--codec", paramLabel = "SPEC", description = "NAME or NAME:key=value,...; NAME:help lists its parameters, help lists the names.")
     private String codec;
 
-    @Option(names = "--profile", paramLabel = "P", description = "exact, fast, balanced (the default) or small.")
+    @Option(names = "--profile", paramLabel = "P", description = "exact, fast, balanced (the default) or small.", converter = Profile.Converter.class)
     private Profile profile;
 
     @Mixin
@@ -51,33 +50,38 @@ final class EncodeCommand implements Callable<Integer> {
         if (codec != null && (codec.equals("help") || codec.endsWith(":help"))) {
             return help();
         }
+        if (state == null) {
+            throw new Failures.UsageException("which state? Give its file, or - for standard input");
+        }
         if (output == null) {
             throw new Failures.UsageException("where to? Give -o OUT.kvc, or -o - for standard output");
         }
         Codec chosen = codec();
         ModelFacts facts = model.facts();
-        boolean standard = Inputs.isStandard(output);
+        boolean standard = Inputs.isStandardOutput(output);
         if (standard && options.json()) {
             throw new Failures.UsageException("--json and the capsule cannot both go to standard output");
         }
         long start = System.nanoTime();
         try (InputFile in = Inputs.open(state); ProgressBar bar = ProgressBar.start("encoding", options.err())) {
-            KvCache cache = Inputs.about(Inputs.name(state), () -> CacheFormats.read(in.bytes(), facts));
-            EncodeReport report;
-            if (standard) {
-                @SuppressWarnings("resource") // standard output is not ours to close
-                WritableByteChannel out = new FileOutputStream(FileDescriptor.out).getChannel();
-                report = CapsuleEncoder.encode(cache, chosen, out, options.pipeline(cache.layout().tensorBytes(), bar));
-            } else {
-                try (AtomicOutput out = AtomicOutput.create(output)) {
-                    report = CapsuleEncoder.encode(cache, chosen, out.channel(), options.pipeline(cache.layout().tensorBytes(), bar));
-                    out.commit();
-                }
-            }
+            KvCache cache = Inputs.read(in, state, facts);
+            PipelineOptions pipeline = options.pipeline(cache.layout().tensorBytes(), bar);
+            EncodeReport report = Inputs.writing(output, () -> encode(cache, chosen, pipeline));
             bar.clear();
             print(cache, report, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9, standard);
         }
         return ExitCode.DONE;
+    }
+
+    private EncodeReport encode(KvCache cache, Codec chosen, PipelineOptions pipeline) throws IOException {
+        if (Inputs.isStandardOutput(output)) {
+            return CapsuleEncoder.encode(cache, chosen, Inputs.marked(Inputs.standardOutput()), pipeline);
+        }
+        try (AtomicOutput out = AtomicOutput.create(output)) {
+            EncodeReport report = CapsuleEncoder.encode(cache, chosen, Inputs.marked(out.channel()), pipeline);
+            out.commit();
+            return report;
+        }
     }
 
     private Codec codec() {

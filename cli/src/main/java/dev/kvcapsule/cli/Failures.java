@@ -20,12 +20,12 @@ final class Failures implements CommandLine.IExecutionExceptionHandler, CommandL
         }
     }
 
-    /** Says which input an exception is about. */
-    static final class InputException extends IOException {
+    /** Says which file or stream an exception is about. */
+    static final class FileException extends IOException {
         private static final long serialVersionUID = 1L;
 
-        InputException(String input, IOException cause) {
-            super(input, cause);
+        FileException(String file, IOException cause) {
+            super(file, cause);
         }
     }
 
@@ -33,12 +33,32 @@ final class Failures implements CommandLine.IExecutionExceptionHandler, CommandL
 
     @Override
     public int handleExecutionException(Exception exception, CommandLine line, CommandLine.ParseResult result) {
+        return handle(exception, line, result.originalArgs().contains("--json"));
+    }
+
+    /** Reports anything that a command threw. @return the exit code */
+    static int handle(Throwable exception, CommandLine line, boolean json) {
         Failure failure = classify(exception);
-        report(failure, line, result.originalArgs().contains("--json"));
+        report(failure, line, json);
         if (failure.exit() == ExitCode.BUG) {
             exception.printStackTrace(line.getErr());
         }
         return failure.exit();
+    }
+
+    /** Results could not be printed; where they should have gone nothing else can be. @return the exit code */
+    static int noStandardOutput(CommandLine line, IOException exception) {
+        line.getErr().println("capsule: standard output: " + reason(exception));
+        return ExitCode.INPUT_OUTPUT;
+    }
+
+    private static String reason(IOException e) {
+        return switch (e.getMessage()) {
+            case null -> e.getClass().getSimpleName();
+            case "Broken pipe" -> "its reader has closed the pipe";
+            case "Bad file descriptor" -> "is closed";
+            default -> e.getMessage();
+        };
     }
 
     @Override
@@ -52,13 +72,14 @@ final class Failures implements CommandLine.IExecutionExceptionHandler, CommandL
     private static void report(Failure failure, CommandLine line, boolean json) {
         if (json) {
             line.getOut().println(JsonReport.error(failure.code(), failure.message()));
+            line.getOut().flush();
         }
         line.getErr().println("capsule: " + failure.message());
     }
 
     private static Failure classify(Throwable exception) {
         return switch (exception) {
-            case InputException e -> {
+            case FileException e -> {
                 Failure inner = classify(e.getCause());
                 yield new Failure(inner.exit(), inner.code(), inner.message().startsWith(e.getMessage()) ? inner.message() : e.getMessage() + ": " + inner.message());
             }
@@ -67,9 +88,14 @@ final class Failures implements CommandLine.IExecutionExceptionHandler, CommandL
             case NoSuchFileException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", e.getFile() + ": no such file");
             case AccessDeniedException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", e.getFile() + ": access denied");
             case FileSystemException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", e.getMessage());
-            case IOException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage());
+            case IOException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", reason(e));
             case UsageException e -> new Failure(ExitCode.USAGE, "usage", e.getMessage());
             case UnsupportedOperationException e when e.getMessage() != null -> new Failure(ExitCode.USAGE, "unsupported", e.getMessage());
+            case OutOfMemoryError e -> new Failure(ExitCode.INPUT_OUTPUT, "memory",
+                    "not enough memory (" + e.getMessage() + "): give fewer --threads, or more heap by CAPSULE_JAVA_OPTS=-Xmx1g");
+            // What the JVM makes of a page of a mapped file that cannot be read any more.
+            case InternalError e when e.getMessage() != null && e.getMessage().contains("unsafe memory access") -> new Failure(ExitCode.INPUT_OUTPUT, "io",
+                    "a file was cut short, or its disk failed, while it was read");
             default -> new Failure(ExitCode.BUG, "bug", "this is a bug, please report it: " + exception);
         };
     }

@@ -21,7 +21,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /** Shows what a capsule says of itself. */
-@Command(name = "inspect", mixinStandardHelpOptions = true, description = "Shows a capsule's manifest, tiles, and bytes by part, without decoding it.")
+@Command(name = "inspect", mixinStandardHelpOptions = true, description = "Shows a capsule's manifest, tiles, and bytes by part, without decoding it.", sortOptions = false,
+        footerHeading = "%nExamples:%n", footer = {"  capsule inspect slot.kvc", "  capsule inspect slot.kvc --json | jq .bytes"})
 final class InspectCommand implements Callable<Integer> {
     @Parameters(paramLabel = "IN.kvc", description = "The capsule; - is standard input.")
     private Path capsule;
@@ -31,10 +32,11 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        long start = System.nanoTime();
         try (InputFile in = Inputs.open(capsule)) {
-            CapsuleSummary summary = Inputs.about(Inputs.name(capsule), () -> CapsuleSummary.read(CapsuleReader.of(in.bytes())));
+            CapsuleSummary summary = Inputs.about(Inputs.name(capsule), () -> CapsuleSummary.read(Inputs.capsule(in)));
             if (options.json()) {
-                options.out().println(json(summary, in.bytes().byteSize()));
+                options.out().println(json(summary, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9));
             } else {
                 text(summary, in.bytes().byteSize());
             }
@@ -42,7 +44,7 @@ final class InspectCommand implements Callable<Integer> {
         return ExitCode.DONE;
     }
 
-    private JsonReport json(CapsuleSummary summary, long bytes) {
+    private JsonReport json(CapsuleSummary summary, long bytes, double seconds) {
         CacheLayout layout = summary.manifest().layout();
         List<Object> caches = new ArrayList<>();
         for (SubCache sub : layout.subCaches()) {
@@ -74,6 +76,7 @@ final class InspectCommand implements Callable<Integer> {
                 .put("raw_bytes", raw)
                 .put("capsule_bytes", bytes)
                 .put("ratio", (double) raw / bytes)
+                .put("seconds", seconds)
                 .put("codec", summary.manifest().codec().toString())
                 .put("sealed", false)
                 .put("tiles", summary.tiles())
@@ -81,9 +84,19 @@ final class InspectCommand implements Callable<Integer> {
                 .put("lossless_tiles", summary.trailer().losslessTiles())
                 .put("relative_error", summary.trailer().relativeError())
                 .put("origin", layout.origin())
-                .put("bytes", Map.of("manifest", summary.manifestBytes(), "blobs", summary.blobBytes(), "k", summary.keyOnlyBytes(), "v", summary.valueOnlyBytes(),
-                        "k_and_v", summary.mixedBytes(), "framing", summary.framingBytes()))
+                .put("bytes", parts(summary))
                 .put("caches", caches);
+    }
+
+    private static Map<String, Object> parts(CapsuleSummary summary) {
+        Map<String, Object> parts = new LinkedHashMap<>();
+        parts.put("k", summary.keyOnlyBytes());
+        parts.put("v", summary.valueOnlyBytes());
+        parts.put("k_and_v", summary.mixedBytes());
+        parts.put("blobs", summary.blobBytes());
+        parts.put("manifest", summary.manifestBytes());
+        parts.put("framing", summary.framingBytes());
+        return parts;
     }
 
     private void text(CapsuleSummary summary, long bytes) {
@@ -91,8 +104,8 @@ final class InspectCommand implements Callable<Integer> {
         options.out().printf(Locale.ROOT, "%s: capsule, format 1, not sealed%n", Inputs.name(capsule));
         options.out().printf(Locale.ROOT, "  codec           %s%n", summary.manifest().codec());
         options.out().printf(Locale.ROOT, "  tokens          %d%n", layout.tokens());
-        options.out().printf(Locale.ROOT, "  size            %s, %.2f times smaller than %s%n", Sizes.text(bytes),
-                (double) (layout.tensorBytes() + layout.blobBytes()) / bytes, Sizes.text(layout.tensorBytes() + layout.blobBytes()));
+        options.out().printf(Locale.ROOT, "  size            %s for %s of state (%.2fx)%n", Sizes.text(bytes),
+                Sizes.text(layout.tensorBytes() + layout.blobBytes()), (double) (layout.tensorBytes() + layout.blobBytes()) / bytes);
         options.out().printf(Locale.ROOT, "  relative error  %.3g (measured when it was encoded)%n", summary.trailer().relativeError());
         layout.origin().forEach((key, value) -> options.out().printf("  %-15s %s%n", key, value));
         options.out().printf(Locale.ROOT, "  tiles           %d, of them %d kept exactly, %d coded losslessly because their numbers are extreme%n", summary.tiles(), summary.exactTiles(),

@@ -19,7 +19,10 @@ final class JsonReport {
     }
 
     static String error(String code, String message) {
-        return new JsonReport().put("error", Map.of("code", code, "message", message)).toString();
+        Map<String, Object> error = new LinkedHashMap<>();
+        error.put("code", code);
+        error.put("message", message);
+        return new JsonReport().put("error", error).toString();
     }
 
     @Override

@@ -1,5 +1,10 @@
 package dev.kvcapsule.cli;
 
+import java.util.Locale;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import picocli.CommandLine;
+
 /** Codecs by what users want. */
 enum Profile {
     /** Every bit comes back. */
@@ -19,5 +24,23 @@ enum Profile {
 
     String codec() {
         return codec;
+    }
+
+    /** The name that the option takes. */
+    String label() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Reads {@code --profile}. */
+    static final class Converter implements CommandLine.ITypeConverter<Profile> {
+        @Override
+        public Profile convert(String text) {
+            for (Profile profile : values()) {
+                if (profile.label().equalsIgnoreCase(text)) {
+                    return profile;
+                }
+            }
+            throw new CommandLine.TypeConversionException("'" + text + "' is none of " + Stream.of(values()).map(Profile::label).collect(Collectors.joining(", ")));
+        }
     }
 }

@@ -24,7 +24,7 @@ final class TrainCommand implements Callable<Integer> {
                 Files.copy(sample, state);
             }
             for (Profile profile : Profile.values()) {
-                run("encode", state.toString(), "-o", capsule.toString(), "--profile", profile.name().toLowerCase(java.util.Locale.ROOT), "--model-facts",
+                run("encode", state.toString(), "-o", capsule.toString(), "--profile", profile.label(), "--model-facts",
                         Samples.SMOLLM2_FACTS);
                 for (int round = 0; round < (profile == Profile.FAST ? ROUNDS : 1); round++) {
                     run("decode", capsule.toString(), "-o", restored.toString());

@@ -14,7 +14,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /** Checks a capsule. */
-@Command(name = "verify", mixinStandardHelpOptions = true, description = "Checks everything in a capsule, every tile's decoding included; writes nothing.")
+@Command(name = "verify", mixinStandardHelpOptions = true, description = "Checks everything in a capsule, every tile's decoding included; writes nothing.", sortOptions = false,
+        footerHeading = "%nExamples:%n", footer = {"  capsule verify slot.kvc && echo good", "  capsule verify - < slot.kvc"})
 final class VerifyCommand implements Callable<Integer> {
     @Parameters(paramLabel = "IN.kvc", description = "The capsule; - is standard input.")
     private Path capsule;
@@ -27,7 +28,7 @@ final class VerifyCommand implements Callable<Integer> {
         long start = System.nanoTime();
         try (InputFile in = Inputs.open(capsule); ProgressBar bar = ProgressBar.start("verifying", options.err())) {
             Inputs.about(Inputs.name(capsule), () -> {
-                CapsuleReader reader = CapsuleReader.of(in.bytes());
+                CapsuleReader reader = Inputs.capsule(in);
                 Trailer trailer = CapsuleFiles.verify(reader, options.pipeline(reader.manifest().layout().tensorBytes(), bar));
                 bar.clear();
                 print(reader, trailer, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9);

@@ -9,9 +9,20 @@ import java.io.IOException;
 public final class MalformedDataException extends IOException {
     private static final long serialVersionUID = 1L;
 
-    /** @param message what is wrong, where, and what was expected, in one line */
+    /** Longest message: what a hostile file says of itself may be quoted, not recited. */
+    private static final int MAX_LENGTH = 400;
+
+    /**
+     * @param message what is wrong, where, and what was expected; control characters, which a hostile file could bring in, become question
+     *     marks, so that it stays one line on any terminal
+     */
     public MalformedDataException(String message) {
-        super(message);
+        super(oneLine(message));
+    }
+
+    private static String oneLine(String message) {
+        String line = message.replaceAll("[\\p{Cntrl}\\p{Cf}\u2028\u2029]", "?");
+        return line.length() <= MAX_LENGTH ? line : line.substring(0, MAX_LENGTH) + "...";
     }
 
     /**

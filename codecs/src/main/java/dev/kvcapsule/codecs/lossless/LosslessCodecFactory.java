@@ -20,7 +20,7 @@ public final class LosslessCodecFactory implements CodecFactory {
 
     @Override
     public List<CodecParameter> parameters() {
-        return List.of(CodecParameter.number("classes", 16, 1, 64, "most tables a byte plane of a tile may use"));
+        return List.of(CodecParameter.number("classes", 4, 1, 64, "most tables a byte plane of a tile may use"));
     }
 
     @Override

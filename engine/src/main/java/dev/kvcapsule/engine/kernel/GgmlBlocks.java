@@ -91,8 +91,7 @@ public final class GgmlBlocks {
 
     /**
      * Floats to blocks, as ggml's reference quantizers do it: the scale from the element of largest magnitude ("_0" types) or from the range
-     * ("_1" types), rounding half up (q8_0: half away from zero, as C's roundf); iq4_nl takes the nearest level under the scale that puts the
-     * largest element on the outermost level.
+     * ("_1" types), rounding half up; iq4_nl takes the nearest level under the scale that puts the largest element on the outermost level.
      *
      * @param floats finite values, {@code elements} of them from {@code floatOffset} on
      * @param elements a multiple of 32
@@ -104,10 +103,6 @@ public final class GgmlBlocks {
             MemorySegment.copy(floats, FLOAT, floatOffset + i * Float.BYTES, values, 0, BLOCK);
             quantizeBlock(type, values, blocks, block);
         }
-    }
-
-    private static byte halfAwayFromZero(float value) {
-        return (byte) Math.copySign(Math.floor(Math.abs((double) value) + 0.5), value);
     }
 
     private static void quantizeBlock(DType type, float[] x, MemorySegment out, long at) {
@@ -127,7 +122,7 @@ public final class GgmlBlocks {
                 float inverse = inverse(d);
                 putF16(out, at, d);
                 for (int j = 0; j < BLOCK; j++) {
-                    out.set(ValueLayout.JAVA_BYTE, at + 2 + j, halfAwayFromZero(x[j] * inverse));
+                    out.set(ValueLayout.JAVA_BYTE, at + 2 + j, (byte) roundAway(x[j] * inverse));
                 }
             }
             case Q4_0 -> {
@@ -188,6 +183,11 @@ public final class GgmlBlocks {
 
     private static int five(int low, int high, int bit) {
         return low | (high >>> bit & 1) << 4;
+    }
+
+    /** C's roundf: halves away from zero. */
+    private static int roundAway(float value) {
+        return (int) (value < 0 ? Math.ceil(value - 0.5) : Math.floor(value + 0.5));
     }
 
     private static int clip(float value, int max) {

@@ -34,7 +34,12 @@ public record Kernels(
         if (reason != null) {
             throw new IllegalStateException("Panama kernels cannot be used: " + reason);
         }
-        return Panama.KERNELS;
+        try {
+            return Panama.KERNELS;
+        } catch (ExceptionInInitializerError e) {
+            // A forced vector width that cannot be had: VectorWidth says why.
+            throw new IllegalStateException("Panama kernels cannot be used: " + e.getCause().getMessage(), e.getCause());
+        }
     }
 
     /** What long-running programs should use: Panama where it can be had, or what {@value #PROPERTY} forces. */

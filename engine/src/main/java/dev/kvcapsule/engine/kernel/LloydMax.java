@@ -6,7 +6,7 @@ package dev.kvcapsule.engine.kernel;
  *
  * <p>The centroids are pinned, so that the format does not depend on a math library. They were computed in double by alternating
  * c_k = (pdf(t_k) - pdf(t_{k+1})) / (cdf(t_{k+1}) - cdf(t_k)) and t_k = (c_{k-1} + c_k) / 2 until no centroid moved by more than
- * 1e-13 ({@code QuantParityCheck} repeats this), and agree with Max's published table. Only the positive half is kept: the
+ * 1e-13 ({@code LloydMaxTest} repeats this), and agree with Max's published table. Only the positive half is kept: the
  * codebook is symmetric.
  */
 public final class LloydMax {

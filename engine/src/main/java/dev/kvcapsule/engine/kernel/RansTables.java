@@ -27,48 +27,76 @@ public final class RansTables {
 
     private final int[][] frequencies;
     private final byte[] stored;
-    private final int[] decode;
-    private final int[] encode;
-    private final int[] slots;
-    private final byte[][] bytes;
+    private final AliasTable[] places;
+
+    // Each is made on first use: a decoder needs one of the two decoding forms, and neither needs what an encoder does.
+    private volatile int[] decode;
+    private volatile byte[][] bytes;
+    private volatile int[] encode;
+    private volatile int[] slots;
 
     private RansTables(int[][] frequencies, byte[] stored) {
         this.frequencies = frequencies;
         this.stored = stored;
-        decode = new int[frequencies.length * SLOTS];
-        encode = new int[frequencies.length * SYMBOLS];
-        slots = new int[frequencies.length * SLOTS];
-        bytes = new byte[frequencies.length][];
-        for (int t = 0; t < frequencies.length; t++) {
-            fill(t);
-        }
+        this.places = new AliasTable[frequencies.length];
+        Arrays.setAll(places, t -> new AliasTable(frequencies[t]));
     }
 
-    private void fill(int table) {
-        int[] freq = frequencies[table];
-        AliasTable places = new AliasTable(freq);
-        int first = table * SLOTS;
-        for (int s = 0; s < SYMBOLS; s++) {
-            encode[table * SYMBOLS + s] = first << 12 | freq[s];
-            first += freq[s];
-        }
-        bytes[table] = new byte[BYTE_TABLES * SYMBOLS];
-        for (int b = 0; b < SYMBOLS; b++) {
+    private int[] makeDecode() {
+        int[] made = new int[frequencies.length * SLOTS];
+        for (int t = 0; t < frequencies.length; t++) {
+            AliasTable table = places[t];
             for (int place = 0; place < AliasTable.PLACES; place++) {
-                boolean own = place < places.split[b];
-                int symbol = own ? b : places.alias[b];
-                int rank = own ? place : place + places.shift[b];
-                int slot = place * SYMBOLS + b;
-                decode[table * SLOTS + slot] = rank << 20 | freq[symbol] << 8 | symbol;
-                slots[(encode[table * SYMBOLS + symbol] >>> 12) + rank] = slot;
-            }
-            int[] values = {
-                places.split[b], places.alias[b], places.shift[b], places.shift[b] >> 8, freq[b], freq[b] >> 8
-            };
-            for (int v = 0; v < BYTE_TABLES; v++) {
-                bytes[table][v * SYMBOLS + b] = (byte) values[v];
+                for (int b = 0; b < SYMBOLS; b++) {
+                    boolean own = place < table.split[b];
+                    int symbol = own ? b : table.alias[b];
+                    int rank = own ? place : place + table.shift[b];
+                    made[t * SLOTS + place * SYMBOLS + b] = rank << 20 | frequencies[t][symbol] << 8 | symbol;
+                }
             }
         }
+        return made;
+    }
+
+    private byte[][] makeBytes() {
+        byte[][] made = new byte[frequencies.length][BYTE_TABLES * SYMBOLS];
+        for (int t = 0; t < frequencies.length; t++) {
+            AliasTable table = places[t];
+            int[] freq = frequencies[t];
+            for (int b = 0; b < SYMBOLS; b++) {
+                made[t][b] = (byte) table.split[b];
+                made[t][SYMBOLS + b] = (byte) table.alias[b];
+                made[t][2 * SYMBOLS + b] = (byte) table.shift[b];
+                made[t][3 * SYMBOLS + b] = (byte) (table.shift[b] >> 8);
+                made[t][4 * SYMBOLS + b] = (byte) freq[b];
+                made[t][5 * SYMBOLS + b] = (byte) (freq[b] >> 8);
+            }
+        }
+        return made;
+    }
+
+    private int[] makeEncode() {
+        int[] made = new int[frequencies.length * SYMBOLS];
+        for (int t = 0; t < frequencies.length; t++) {
+            int first = t * SLOTS;
+            for (int s = 0; s < SYMBOLS; s++) {
+                made[t * SYMBOLS + s] = first << 12 | frequencies[t][s];
+                first += frequencies[t][s];
+            }
+        }
+        return made;
+    }
+
+    private int[] makeSlots() {
+        int[] firsts = encodeEntries();
+        int[] entries = decodeEntries();
+        int[] made = new int[entries.length];
+        for (int i = 0; i < entries.length; i++) {
+            int table = i / SLOTS;
+            int symbol = entries[i] & 0xff;
+            made[(firsts[table * SYMBOLS + symbol] >>> 12) + (entries[i] >>> 20)] = i % SLOTS;
+        }
+        return made;
     }
 
     /**
@@ -166,7 +194,11 @@ public final class RansTables {
      * masking, the rank highest because one shift extracts it. Not to be written.
      */
     int[] decodeEntries() {
-        return decode;
+        int[] entries = decode;
+        if (entries == null) {
+            decode = entries = makeDecode();
+        }
+        return entries;
     }
 
     /**
@@ -174,12 +206,20 @@ public final class RansTables {
      * {@link #encodeSlots} of the symbol's slot of rank 0. Not to be written.
      */
     int[] encodeEntries() {
-        return encode;
+        int[] entries = encode;
+        if (entries == null) {
+            encode = entries = makeEncode();
+        }
+        return entries;
     }
 
     /** Slots by symbol, then rank; {@value #SLOTS} a table. Not to be written. */
     int[] encodeSlots() {
-        return slots;
+        int[] entries = slots;
+        if (entries == null) {
+            slots = entries = makeSlots();
+        }
+        return entries;
     }
 
     /**
@@ -188,6 +228,10 @@ public final class RansTables {
      * symbol. Not to be written.
      */
     byte[] byteTables(int table) {
-        return bytes[table];
+        byte[][] tables = bytes;
+        if (tables == null) {
+            bytes = tables = makeBytes();
+        }
+        return tables[table];
     }
 }

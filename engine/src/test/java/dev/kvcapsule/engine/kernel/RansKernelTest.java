@@ -144,6 +144,20 @@ class RansKernelTest {
         }
     }
 
+    @Test
+    void wordThatNoSymbolNeedsIsRefused() {
+        SplittableRandom random = new SplittableRandom(21);
+        byte[] symbols = RansData.SKEWED.symbols(1000, 80, random);
+        Models models = RansData.models(symbols, 80, random);
+        byte[] stream = encode(symbols, models);
+        int words = stream.length - RansKernel.STATE_BYTES;
+        for (int at = 0; at <= words; at += 2) {
+            byte[] longer = Arrays.copyOf(stream, stream.length + 2);
+            System.arraycopy(stream, at, longer, at + 2, stream.length - at);
+            assertFalse(damaged(longer, symbols, models), "a word more at " + at + " of " + words);
+        }
+    }
+
     @ParameterizedTest
     @EnumSource
     void noiseIsRefusedOrGivesOtherSymbols(RansData data) {

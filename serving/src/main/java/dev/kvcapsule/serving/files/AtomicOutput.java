@@ -5,18 +5,21 @@ import java.nio.channels.FileChannel;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * A file that appears whole or not at all: written under a temporary name beside its place, then flushed to the disk and renamed. Closing it
  * without {@link #commit}, or the end of the program, removes the temporary file and leaves what was there before.
  */
 public final class AtomicOutput implements AutoCloseable {
+    private static final int MAX_LINKS = 40;
     private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
 
     static {
@@ -40,33 +43,54 @@ public final class AtomicOutput implements AutoCloseable {
      * @throws IOException if its folder cannot be written to
      */
     public static AtomicOutput create(Path path) throws IOException {
-        Path target = Files.exists(path) ? path.toRealPath() : path.toAbsolutePath();
-        if (Files.isDirectory(target)) {
+        if (Files.isDirectory(path)) {
             throw new IOException(path + " is a folder");
         }
-        if (Files.exists(target) && !Files.isRegularFile(target)) {
-            return new AtomicOutput(target, target, FileChannel.open(target, StandardOpenOption.WRITE));
+        boolean exists = Files.exists(path);
+        if (exists && !Files.isRegularFile(path)) {
+            // Opened by the name it was given: what stands behind a standard stream's has none that could be opened.
+            return new AtomicOutput(path, path, FileChannel.open(path, StandardOpenOption.WRITE));
         }
-        if (Files.exists(target) && !Files.isWritable(target)) {
+        if (exists && !Files.isWritable(path)) {
             throw new IOException(path + " is write-protected");
         }
+        Path target = exists ? path.toRealPath() : whereLinksLead(path.toAbsolutePath());
         Path folder = target.getParent();
         if (!Files.isDirectory(folder)) {
             throw new IOException("folder " + folder + " does not exist");
         }
-        Path written;
-        try {
-            written = Files.createTempFile(folder, "." + target.getFileName() + ".", ".part");
-        } catch (FileSystemException e) {
-            throw new IOException("folder " + folder + " cannot be written to: " + reason(e), e);
-        }
+        return temporary(target, folder);
+    }
+
+    /** A new file is created under another name with what permissions the system gives new files; one that replaces a file gets that file's. */
+    private static AtomicOutput temporary(Path target, Path folder) throws IOException {
+        Path written = folder.resolve("." + target.getFileName() + "." + Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".part");
         UNFINISHED.add(written);
+        FileChannel channel = null;
         try {
-            return new AtomicOutput(target, written, FileChannel.open(written, StandardOpenOption.READ, StandardOpenOption.WRITE));
+            channel = FileChannel.open(written, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE), permissions(target));
+            keepPermissions(target, written);
+            return new AtomicOutput(target, written, channel);
         } catch (IOException e) {
+            if (channel != null) {
+                channel.close();
+            }
             delete(written);
-            throw e;
+            UNFINISHED.remove(written);
+            throw e instanceof FileSystemException f ? new IOException("folder " + folder + " cannot be written to: " + reason(f), f) : e;
         }
+    }
+
+    /** Follows a symbolic link whose end is not there yet. */
+    private static Path whereLinksLead(Path path) throws IOException {
+        Path target = path;
+        for (int links = 0; Files.isSymbolicLink(target); links++) {
+            if (links == MAX_LINKS) {
+                throw new IOException(path + " is a symbolic link that leads in a circle");
+            }
+            target = target.resolveSibling(Files.readSymbolicLink(target)).normalize();
+        }
+        return target;
     }
 
     private static String reason(FileSystemException e) {
@@ -89,9 +113,12 @@ public final class AtomicOutput implements AutoCloseable {
             channel.close();
             return;
         }
-        keepPermissions();
-        channel.force(true);
-        channel.close();
+        try {
+            channel.force(true);
+            channel.close();
+        } catch (IOException e) {
+            throw new OutputException(e);
+        }
         try {
             Files.move(written, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (AtomicMoveNotSupportedException e) {
@@ -105,23 +132,22 @@ public final class AtomicOutput implements AutoCloseable {
         }
     }
 
-    /** A temporary file is readable by its owner only; a new file gets what the system gives new files, a replaced one keeps its own. */
-    private void keepPermissions() throws IOException {
-        if (!Files.getFileStore(written).supportsFileAttributeView("posix")) {
-            return;
+    private static FileAttribute<?>[] permissions(Path target) throws IOException {
+        if (!Files.exists(target) || !hasPermissions(target)) {
+            return new FileAttribute<?>[0];
         }
-        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+        return new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(Files.getPosixFilePermissions(target))};
+    }
+
+    /** What creation took away, because the user's mask says so for new files. */
+    private static void keepPermissions(Path target, Path written) throws IOException {
+        if (Files.exists(target) && hasPermissions(target)) {
             Files.setPosixFilePermissions(written, Files.getPosixFilePermissions(target));
-            return;
         }
-        Path probe = target.resolveSibling(written.getFileName() + ".mode");
-        Files.deleteIfExists(probe);
-        Files.createFile(probe);
-        try {
-            Files.setPosixFilePermissions(written, Files.getPosixFilePermissions(probe));
-        } finally {
-            Files.deleteIfExists(probe);
-        }
+    }
+
+    private static boolean hasPermissions(Path path) throws IOException {
+        return Files.getFileStore(path).supportsFileAttributeView("posix");
     }
 
     @Override

@@ -89,8 +89,12 @@ final class CacheFileSink implements CacheSink {
 
     private static void write(FileChannel channel, long position, ByteBuffer bytes) throws IOException {
         long at = position;
-        while (bytes.hasRemaining()) {
-            at += channel.write(bytes, at);
+        try {
+            while (bytes.hasRemaining()) {
+                at += channel.write(bytes, at);
+            }
+        } catch (IOException e) {
+            throw new OutputException(e);
         }
     }
 }

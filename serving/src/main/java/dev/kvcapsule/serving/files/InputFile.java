@@ -37,19 +37,14 @@ public final class InputFile implements AutoCloseable {
 
     /** Reads a stream to its end and maps what it held. */
     public static InputFile spool(ReadableByteChannel stream) throws IOException {
-        Path spooled = Files.createTempFile("kvcapsule", ".spool");
-        try (FileChannel channel = FileChannel.open(spooled, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.DELETE_ON_CLOSE)) {
+        try (FileChannel channel = TemporaryFile.open("spool")) {
             ByteBuffer buffer = ByteBuffer.allocateDirect(SPOOL_BYTES);
             while (stream.read(buffer) >= 0) {
                 buffer.flip();
-                while (buffer.hasRemaining()) {
-                    channel.write(buffer);
-                }
+                TemporaryFile.write(channel, buffer);
                 buffer.clear();
             }
             return map(channel);
-        } finally {
-            Files.deleteIfExists(spooled);
         }
     }
 
