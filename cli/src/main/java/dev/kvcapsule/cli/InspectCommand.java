@@ -94,6 +94,7 @@ final class InspectCommand implements Callable<Integer> {
         parts.put("v", summary.valueOnlyBytes());
         parts.put("k_and_v", summary.mixedBytes());
         parts.put("blobs", summary.blobBytes());
+        parts.put("basis", summary.basisBytes());
         parts.put("manifest", summary.manifestBytes());
         parts.put("framing", summary.framingBytes());
         return parts;
@@ -115,6 +116,7 @@ final class InspectCommand implements Callable<Integer> {
         part("V", summary.valueOnlyBytes(), bytes);
         part("K and V", summary.mixedBytes(), bytes);
         part("blobs", summary.blobBytes(), bytes);
+        part("basis", summary.basisBytes(), bytes);
         part("manifest", summary.manifestBytes(), bytes);
         part("framing", summary.framingBytes(), bytes);
         for (SubCache sub : layout.subCaches()) {

@@ -3,6 +3,7 @@ package dev.kvcapsule.codecs.fp8;
 import dev.kvcapsule.codecs.entropy.StreamReader;
 import dev.kvcapsule.codecs.entropy.StreamWriter;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.kernel.Kernels;
@@ -44,7 +45,7 @@ final class Fp8Coder implements TileCoder {
     }
 
     @Override
-    public long encode(List<TileTensor> tensors, MemorySegment out) {
+    public long encode(Tile tile, List<TileTensor> tensors, MemorySegment out) {
         writer.begin(out);
         for (TileTensor tensor : tensors) {
             MemorySegment floats = floatBuffer.atLeast(tensor.elements() * Float.BYTES);
@@ -66,7 +67,7 @@ final class Fp8Coder implements TileCoder {
     }
 
     @Override
-    public void decode(MemorySegment in, List<TileTensor> tensors) throws MalformedDataException {
+    public void decode(MemorySegment in, Tile tile, List<TileTensor> tensors) throws MalformedDataException {
         reader.begin(in);
         for (TileTensor tensor : tensors) {
             MemorySegment floats = floatBuffer.atLeast(tensor.elements() * Float.BYTES);

@@ -6,6 +6,7 @@ import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.codec.CodecSpec;
+import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TileGeometry;
 import dev.kvcapsule.engine.codec.TileTensor;
@@ -69,7 +70,7 @@ record LosslessCodec(CodecSpec spec, int classes) implements Codec {
         }
 
         @Override
-        public long encode(List<TileTensor> tensors, MemorySegment out) {
+        public long encode(Tile tile, List<TileTensor> tensors, MemorySegment out) {
             writer.begin(out);
             for (TileTensor tensor : tensors) {
                 int count = planeCount(tensor);
@@ -87,7 +88,7 @@ record LosslessCodec(CodecSpec spec, int classes) implements Codec {
         }
 
         @Override
-        public void decode(MemorySegment in, List<TileTensor> tensors) throws MalformedDataException {
+        public void decode(MemorySegment in, Tile tile, List<TileTensor> tensors) throws MalformedDataException {
             reader.begin(in);
             for (TileTensor tensor : tensors) {
                 int count = planeCount(tensor);

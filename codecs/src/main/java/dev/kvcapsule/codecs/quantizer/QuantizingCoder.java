@@ -4,6 +4,7 @@ import dev.kvcapsule.codecs.entropy.StreamReader;
 import dev.kvcapsule.codecs.entropy.StreamWriter;
 import dev.kvcapsule.codecs.entropy.WordStreams;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.kernel.Kernels;
@@ -92,7 +93,7 @@ public abstract class QuantizingCoder implements TileCoder {
     }
 
     @Override
-    public final long encode(List<TileTensor> tensors, MemorySegment out) {
+    public final long encode(Tile tile, List<TileTensor> tensors, MemorySegment out) {
         writer.begin(out);
         for (TileTensor tensor : tensors) {
             if (!encode(tensor, rows.load(tensor))) {
@@ -103,7 +104,7 @@ public abstract class QuantizingCoder implements TileCoder {
     }
 
     @Override
-    public final void decode(MemorySegment in, List<TileTensor> tensors) throws MalformedDataException {
+    public final void decode(MemorySegment in, Tile tile, List<TileTensor> tensors) throws MalformedDataException {
         reader.begin(in);
         for (TileTensor tensor : tensors) {
             try {

@@ -4,6 +4,7 @@ import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.codec.CodecSpec;
+import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TileGeometry;
 import dev.kvcapsule.engine.codec.TileTensor;
@@ -35,7 +36,7 @@ record RawCodec(CodecSpec spec) implements Codec {
         }
 
         @Override
-        public long encode(List<TileTensor> tensors, MemorySegment out) {
+        public long encode(Tile tile, List<TileTensor> tensors, MemorySegment out) {
             long position = 0;
             for (TileTensor tensor : tensors) {
                 long bytes = tensor.rows().byteSize();
@@ -46,7 +47,7 @@ record RawCodec(CodecSpec spec) implements Codec {
         }
 
         @Override
-        public void decode(MemorySegment in, List<TileTensor> tensors) throws MalformedDataException {
+        public void decode(MemorySegment in, Tile tile, List<TileTensor> tensors) throws MalformedDataException {
             if (in.byteSize() != maxEncodedBytes(tensors)) {
                 throw new MalformedDataException(in.byteSize() + " raw bytes where " + maxEncodedBytes(tensors) + " belong");
             }

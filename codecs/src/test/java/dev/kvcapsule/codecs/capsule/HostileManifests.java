@@ -82,10 +82,10 @@ final class HostileManifests {
     private static List<byte[]> manifests(String codec) {
         CodecSpec spec = Codecs.create(codec).spec();
         List<byte[]> manifests = new ArrayList<>();
-        layouts().values().forEach(layout -> manifests.add(new Manifest(spec, layout).toBytes()));
+        layouts().values().forEach(layout -> manifests.add(new Manifest(spec, layout, 0).toBytes()));
         CacheLayout wrapped = layout(Positions.of(new int[] {5, 6, 7, 0, 1, 2, 3, 4}), List.of(layer(8, DType.F16)));
-        manifests.addAll(unsorted(new Manifest(spec, wrapped).toBytes()));
-        manifests.addAll(unsorted(new Manifest(spec, layout(Positions.of(new int[] {5, 6, 7, 0, 1, 2, 3, 4}), List.of())).toBytes()));
+        manifests.addAll(unsorted(new Manifest(spec, wrapped, 0).toBytes()));
+        manifests.addAll(unsorted(new Manifest(spec, layout(Positions.of(new int[] {5, 6, 7, 0, 1, 2, 3, 4}), List.of()), 0).toBytes()));
         return manifests;
     }
 

@@ -1,7 +1,11 @@
 package dev.kvcapsule.engine.codec;
 
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.kernel.Kernels;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 
 /**
  * A compression method with its parameters set: how it cuts a cache into tiles, and coders for those tiles. What a coder makes of a tile
@@ -23,6 +27,36 @@ public interface Codec {
      */
     default String exactCodec() {
         return Codecs.LOSSLESS;
+    }
+
+    /**
+     * This codec with everything settled that depends on the cache: a basis of its own, a step that reaches a ratio.
+     *
+     * @param cache what is going to be encoded
+     * @throws dev.kvcapsule.engine.CapsuleRefusedException if it needs something that cannot be had here
+     */
+    default Codec fit(KvCache cache, FitOptions options) throws IOException {
+        return this;
+    }
+
+    /** What this codec shares between the tiles of a capsule and sends ahead of them; empty for most. Set once it is fitted or bound. */
+    default MemorySegment basis() {
+        return MemorySegment.NULL;
+    }
+
+    /**
+     * This codec with what it needs to decode.
+     *
+     * @param basis what {@link #basis} gave to the encoder, or anything else; stays open as long as coders are in use
+     * @param bases where shared bases are found
+     * @throws MalformedDataException if {@code basis} is nothing that this codec sends
+     * @throws dev.kvcapsule.engine.CapsuleRefusedException if a shared basis cannot be had
+     */
+    default Codec bind(MemorySegment basis, Bases bases) throws IOException {
+        if (basis.byteSize() > 0) {
+            throw new MalformedDataException("codec " + spec().name() + " has no basis, the capsule carries one");
+        }
+        return this;
     }
 
     /** A coder with scratch memory of its own, for one thread, that runs on those kernels. */

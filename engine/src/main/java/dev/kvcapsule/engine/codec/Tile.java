@@ -9,6 +9,7 @@ package dev.kvcapsule.engine.codec;
  * @param tensors how many tensor numbers it spans (those of absent V are empty)
  * @param firstToken first token, in token order (rising position)
  * @param tokens number of tokens
+ * @param region sinks, body or window
  * @param exact whether it is coded losslessly whatever the codec
  */
-public record Tile(int subCache, int firstTensor, int tensors, int firstToken, int tokens, boolean exact) {}
+public record Tile(int subCache, int firstTensor, int tensors, int firstToken, int tokens, Region region, boolean exact) {}

@@ -13,18 +13,20 @@ public interface TileCoder extends AutoCloseable {
     long maxEncodedBytes(List<TileTensor> tensors);
 
     /**
+     * @param tile where in its sub-cache the tile lies
      * @param tensors the tile's tensors
      * @param out native memory of at least {@link #maxEncodedBytes} bytes
      * @return bytes written, from offset 0; or {@link #UNREPRESENTABLE}
      */
-    long encode(List<TileTensor> tensors, MemorySegment out);
+    long encode(Tile tile, List<TileTensor> tensors, MemorySegment out);
 
     /**
      * @param in exactly what {@link #encode} wrote, or anything else
+     * @param tile as at encoding time
      * @param tensors shapes as at encoding time; their rows are written
      * @throws MalformedDataException if {@code in} is not an encoding of such tensors; the rows then hold anything
      */
-    void decode(MemorySegment in, List<TileTensor> tensors) throws MalformedDataException;
+    void decode(MemorySegment in, Tile tile, List<TileTensor> tensors) throws MalformedDataException;
 
     @Override
     void close();

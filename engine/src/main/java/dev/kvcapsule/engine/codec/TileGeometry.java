@@ -5,16 +5,17 @@ import dev.kvcapsule.engine.cache.Part;
 import dev.kvcapsule.engine.cache.SubCache;
 
 /**
- * How a codec cuts the tokens of a sub-cache: the first {@code sinkTokens} and the last {@code windowTokens} are "exact" tiles, coded
- * losslessly; the body between them is cut into blocks.
+ * How a codec cuts the tokens of a sub-cache: sinks, body and window are cut into blocks of their own.
  *
- * @param sinkTokens tokens at the start that are kept exactly (attention sinks), at least 0
- * @param windowTokens tokens at the end that are kept exactly (KIVI's residual window), at least 0
+ * @param sinkTokens tokens at the start (attention sinks), at least 0
+ * @param windowTokens tokens at the end (KIVI's residual window), at least 0
  * @param blockTokens tokens in a body tile, at least 1; the last tile of the body may have fewer
  * @param bodyMultiple the body's length is a multiple of this (a quantization group); the window takes up the remainder. At least 1
  * @param tileBytes raw bytes a tile should have: consecutive tensors share a tile while they fit; a single tensor may exceed it
+ * @param tileLayers layers a tile has whatever their bytes, the last tile of a block possibly fewer; 0 where {@code tileBytes} decides
+ * @param exactEdges whether sinks and window are coded losslessly; else the codec codes them too
  */
-public record TileGeometry(int sinkTokens, int windowTokens, int blockTokens, int bodyMultiple, long tileBytes) {
+public record TileGeometry(int sinkTokens, int windowTokens, int blockTokens, int bodyMultiple, long tileBytes, int tileLayers, boolean exactEdges) {
     /** What a tile should weigh unless a codec has a reason: fits in a core's second-level cache together with its code. */
     public static final long DEFAULT_TILE_BYTES = 1 << 20;
 
@@ -39,9 +40,14 @@ public record TileGeometry(int sinkTokens, int windowTokens, int blockTokens, in
 
     /** @throws IllegalArgumentException if a component is out of its range */
     public TileGeometry {
-        if (sinkTokens < 0 || windowTokens < 0 || blockTokens < 1 || bodyMultiple < 1 || tileBytes < 1) {
+        if (sinkTokens < 0 || windowTokens < 0 || blockTokens < 1 || bodyMultiple < 1 || tileBytes < 1 || tileLayers < 0) {
             throw new IllegalArgumentException("impossible tile geometry");
         }
+    }
+
+    /** Exact sinks and window, tiles by bytes. */
+    public TileGeometry(int sinkTokens, int windowTokens, int blockTokens, int bodyMultiple, long tileBytes) {
+        this(sinkTokens, windowTokens, blockTokens, bodyMultiple, tileBytes, 0, true);
     }
 
     /** Blocks of that many tokens from start to end, nothing exact. */

@@ -13,7 +13,7 @@ import java.util.List;
  */
 public final class TilePlan {
     /** A run of token ranges that are cut alike: {@code blocks} ranges of {@code blockTokens}, the last one possibly shorter. */
-    private record Region(int firstToken, int tokens, int blockTokens, boolean exact, int[] chunkStarts, long firstTile) {
+    private record Cut(int firstToken, int tokens, int blockTokens, Region kind, boolean exact, int[] chunkStarts, long firstTile) {
         int blocks() {
             return Math.ceilDiv(tokens, blockTokens);
         }
@@ -27,7 +27,7 @@ public final class TilePlan {
         }
     }
 
-    private record PlannedSubCache(List<Region> regions, long firstTile, long tiles) {}
+    private record PlannedSubCache(List<Cut> regions, long firstTile, long tiles) {}
 
     private final List<PlannedSubCache> subCaches = new ArrayList<>();
     private final long tiles;
@@ -51,27 +51,39 @@ public final class TilePlan {
     }
 
     private static PlannedSubCache plan(SubCache sub, TileGeometry geometry, long firstTile) {
-        List<Region> regions = new ArrayList<>();
+        List<Cut> regions = new ArrayList<>();
         int cells = sub.layers().isEmpty() ? 0 : sub.cells();
         int sink = Math.min(geometry.sinkTokens(), cells);
         int window = Math.min(geometry.windowTokens(), cells - sink);
         int body = cells - sink - window;
         body -= body % geometry.bodyMultiple();
         long next = firstTile;
-        next += add(regions, sub, geometry, 0, sink, true, next);
-        next += add(regions, sub, geometry, sink, body, false, next);
-        next += add(regions, sub, geometry, sink + body, cells - sink - body, true, next);
+        next += add(regions, sub, geometry, 0, sink, Region.SINK, next);
+        next += add(regions, sub, geometry, sink, body, Region.BODY, next);
+        next += add(regions, sub, geometry, sink + body, cells - sink - body, Region.WINDOW, next);
         return new PlannedSubCache(regions, firstTile, next - firstTile);
     }
 
-    private static long add(List<Region> regions, SubCache sub, TileGeometry geometry, int first, int tokens, boolean exact, long firstTile) {
+    private static long add(List<Cut> regions, SubCache sub, TileGeometry geometry, int first, int tokens, Region kind, long firstTile) {
         if (tokens == 0) {
             return 0;
         }
         int block = Math.min(geometry.blockTokens(), tokens);
-        Region region = new Region(first, tokens, block, exact, chunks(sub, block, geometry.tileBytes()), firstTile);
+        boolean exact = kind != Region.BODY && geometry.exactEdges();
+        int[] chunks = geometry.tileLayers() > 0 ? chunks(sub, geometry.tileLayers()) : chunks(sub, block, geometry.tileBytes());
+        Cut region = new Cut(first, tokens, block, kind, exact, chunks, firstTile);
         regions.add(region);
         return region.tiles();
+    }
+
+    /** Cuts the tensors so that each chunk has that many layers. */
+    private static int[] chunks(SubCache sub, int tileLayers) {
+        int layers = sub.layers().size();
+        int[] starts = new int[Math.ceilDiv(layers, tileLayers) + 1];
+        for (int c = 0; c < starts.length; c++) {
+            starts[c] = 2 * (int) Math.min((long) c * tileLayers, layers);
+        }
+        return starts;
     }
 
     /** Cuts the tensors so that each chunk has at most {@code tileBytes} a block of tokens, or is a single tensor. */
@@ -110,7 +122,7 @@ public final class TilePlan {
         for (int s = 0; s < subCaches.size(); s++) {
             PlannedSubCache sub = subCaches.get(s);
             if (index < sub.firstTile() + sub.tiles()) {
-                for (Region region : sub.regions()) {
+                for (Cut region : sub.regions()) {
                     long within = index - region.firstTile();
                     if (within < region.tiles()) {
                         int block = (int) (within / region.chunks());
@@ -118,7 +130,7 @@ public final class TilePlan {
                         int offset = block * region.blockTokens();
                         int first = region.chunkStarts()[chunk];
                         return new Tile(s, first, region.chunkStarts()[chunk + 1] - first, region.firstToken() + offset,
-                                Math.min(region.blockTokens(), region.tokens() - offset), region.exact());
+                                Math.min(region.blockTokens(), region.tokens() - offset), region.kind(), region.exact());
                     }
                 }
             }

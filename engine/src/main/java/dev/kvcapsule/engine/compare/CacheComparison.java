@@ -5,6 +5,7 @@ import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.LayerLayout;
 import dev.kvcapsule.engine.cache.Part;
 import dev.kvcapsule.engine.cache.SubCache;
+import dev.kvcapsule.engine.codec.Region;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.kernel.Kernels;
@@ -62,7 +63,7 @@ public record CacheComparison(List<LayerDifference> layers, TensorDifference key
         TensorDifference value = new TensorDifference();
         AttentionProbe probe = null;
         for (int first = 0; first < sub.cells(); first += BLOCK_TOKENS) {
-            Tile tile = new Tile(s, 2 * l, 2, first, Math.min(BLOCK_TOKENS, sub.cells() - first), true);
+            Tile tile = new Tile(s, 2 * l, 2, first, Math.min(BLOCK_TOKENS, sub.cells() - first), Region.BODY, true);
             a.read(tile);
             b.read(tile);
             for (int t = 0; t < tile.tokens(); t++) {

@@ -24,16 +24,16 @@ final class CapsuleLayout {
 
     private CapsuleLayout() {}
 
-    /** Frames that carry one blob. */
-    static long pieces(CacheLayout.Blob blob) {
-        return blob.bytes() / BLOB_PIECE_BYTES + (blob.bytes() % BLOB_PIECE_BYTES == 0 ? 0 : 1);
+    /** Frames that carry a blob, or a basis, of that many bytes. */
+    static long pieces(long bytes) {
+        return bytes / BLOB_PIECE_BYTES + (bytes % BLOB_PIECE_BYTES == 0 ? 0 : 1);
     }
 
-    /** Frames before the first tile: the manifest and all pieces of all blobs. */
-    static long framesBeforeTiles(CacheLayout layout) {
-        long frames = 1;
-        for (CacheLayout.Blob blob : layout.blobs()) {
-            frames += pieces(blob);
+    /** Frames before the first tile: the manifest and all pieces of all blobs and of the basis. */
+    static long framesBeforeTiles(Manifest manifest) {
+        long frames = 1 + pieces(manifest.basisBytes());
+        for (CacheLayout.Blob blob : manifest.layout().blobs()) {
+            frames += pieces(blob.bytes());
         }
         return frames;
     }

@@ -1,7 +1,6 @@
 package dev.kvcapsule.engine.format;
 
 import dev.kvcapsule.engine.MalformedDataException;
-import dev.kvcapsule.engine.cache.CacheLayout;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -15,7 +14,7 @@ import java.util.zip.CRC32C;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Reads a capsule: {@link #manifest}, then {@link #blobs}, then the tiles with {@link #nextTile} in order (or with {@link #tile} in any order
+ * Reads a capsule: {@link #manifest}, then {@link #blobs}, {@link #basis}, then the tiles with {@link #nextTile} in order (or with {@link #tile} in any order
  * where the source is mapped), then {@link #finish}. Total: any bytes give a result or a {@link MalformedDataException}. Not thread-safe.
  */
 public final class CapsuleReader {
@@ -37,7 +36,7 @@ public final class CapsuleReader {
         Frame frame = next(FrameType.MANIFEST, 0, 0);
         frame.verify();
         this.manifest = Manifest.parse(frame.payload().asByteBuffer(), frame.payloadOffset());
-        long least = CapsuleLayout.framesBeforeTiles(manifest.layout());
+        long least = CapsuleLayout.framesBeforeTiles(manifest);
         if (source.size() >= 0 && least > source.size() / FrameHeader.BYTES) {
             throw MalformedDataException.at(frame.payloadOffset(), "manifest", "promises more blobs than the file can hold");
         }
@@ -88,7 +87,7 @@ public final class CapsuleReader {
     }
 
     /**
-     * Reads and checks all blobs. To be called once, before the first tile.
+     * Reads and checks all blobs. To be called once, before {@link #basis}.
      *
      * @param arena decides how long the result lives
      * @return their contents, in layout order
@@ -96,25 +95,35 @@ public final class CapsuleReader {
     public List<MemorySegment> blobs(Arena arena) throws IOException {
         List<MemorySegment> blobs = new ArrayList<>();
         for (int b = 0; b < manifest.layout().blobs().size(); b++) {
-            blobs.add(blob(manifest.layout().blobs().get(b), b, arena));
+            blobs.add(pieces(FrameType.BLOB, b, manifest.layout().blobs().get(b).bytes(), arena));
         }
         return blobs;
     }
 
-    private MemorySegment blob(CacheLayout.Blob blob, int number, Arena arena) throws IOException {
+    /**
+     * Reads and checks what the codec shares between the tiles. To be called once, after {@link #blobs} and before the first tile.
+     *
+     * @param arena decides how long the result lives
+     * @return {@link Manifest#basisBytes} bytes
+     */
+    public MemorySegment basis(Arena arena) throws IOException {
+        return pieces(FrameType.BASIS, 0, manifest.basisBytes(), arena);
+    }
+
+    private MemorySegment pieces(FrameType type, int item, long bytes, Arena arena) throws IOException {
         // Pieces are collected as they arrive and joined once all are there: memory follows what was really read.
         List<MemorySegment> pieces = new ArrayList<>();
-        for (long done = 0; done < blob.bytes(); done += CapsuleLayout.BLOB_PIECE_BYTES) {
-            Frame frame = next(FrameType.BLOB, number, pieces.size());
+        for (long done = 0; done < bytes; done += CapsuleLayout.BLOB_PIECE_BYTES) {
+            Frame frame = next(type, item, pieces.size());
             frame.verify();
-            MemorySegment piece = arena.allocate(Math.min(CapsuleLayout.BLOB_PIECE_BYTES, blob.bytes() - done));
+            MemorySegment piece = arena.allocate(Math.min(CapsuleLayout.BLOB_PIECE_BYTES, bytes - done));
             BlobPiece.decode(frame.payload(), frame.payloadOffset(), piece);
             pieces.add(piece);
         }
         if (pieces.size() == 1) {
             return pieces.getFirst();
         }
-        MemorySegment whole = arena.allocate(blob.bytes());
+        MemorySegment whole = arena.allocate(bytes);
         long offset = 0;
         for (MemorySegment piece : pieces) {
             MemorySegment.copy(piece, 0, whole, offset, piece.byteSize());
@@ -149,7 +158,7 @@ public final class CapsuleReader {
         if (index == null) {
             index = readIndex(mapped);
         }
-        long frame = CapsuleLayout.framesBeforeTiles(manifest.layout()) + tile;
+        long frame = CapsuleLayout.framesBeforeTiles(manifest) + tile;
         if (frame >= index.length) {
             throw MalformedDataException.at(mapped.size(), "index", "has no frame " + frame);
         }

@@ -17,12 +17,13 @@ import java.lang.foreign.Arena;
  * @param exactTiles tiles that are exact by plan: sinks and the residual window
  * @param manifestBytes payload of the manifest
  * @param blobBytes payloads of blobs
+ * @param basisBytes payloads of what the codec shares between tiles
  * @param keyOnlyBytes payloads of tiles that hold K alone
  * @param valueOnlyBytes payloads of tiles that hold V alone
  * @param mixedBytes payloads of tiles that hold both
  * @param framingBytes everything else: headers, index, trailer, footer
  */
-public record CapsuleSummary(Manifest manifest, Trailer trailer, int tiles, int exactTiles, long manifestBytes, long blobBytes, long keyOnlyBytes,
+public record CapsuleSummary(Manifest manifest, Trailer trailer, int tiles, int exactTiles, long manifestBytes, long blobBytes, long basisBytes, long keyOnlyBytes,
         long valueOnlyBytes, long mixedBytes, long framingBytes) {
 
     /** @param reader has not been read from yet */
@@ -37,11 +38,16 @@ public record CapsuleSummary(Manifest manifest, Trailer trailer, int tiles, int 
         reader.expectTiles(plan.size());
         long manifestBytes = manifest.toBytes().length;
         long beforeBlobs = reader.position();
+        long beforeBasis;
         try (Arena arena = Arena.ofConfined()) {
             reader.blobs(arena);
+            beforeBasis = reader.position();
+            reader.basis(arena);
         }
-        long blobFrames = CapsuleLayout.framesBeforeTiles(manifest.layout()) - 1;
-        long blobBytes = reader.position() - beforeBlobs - blobFrames * FrameHeader.BYTES;
+        long basisFrames = CapsuleLayout.pieces(manifest.basisBytes());
+        long blobFrames = CapsuleLayout.framesBeforeTiles(manifest) - basisFrames - 1;
+        long blobBytes = beforeBasis - beforeBlobs - blobFrames * FrameHeader.BYTES;
+        long basisBytes = reader.position() - beforeBasis - basisFrames * FrameHeader.BYTES;
         long[] byKind = new long[4];
         int exact = 0;
         for (int t = 0; t < plan.size(); t++) {
@@ -52,8 +58,8 @@ public record CapsuleSummary(Manifest manifest, Trailer trailer, int tiles, int 
             exact += tile.exact() ? 1 : 0;
         }
         Trailer trailer = reader.finish();
-        long framing = reader.position() - manifestBytes - blobBytes - byKind[1] - byKind[2] - byKind[3];
-        return new CapsuleSummary(manifest, trailer, plan.size(), exact, manifestBytes, blobBytes, byKind[1], byKind[2], byKind[3], framing);
+        long framing = reader.position() - manifestBytes - blobBytes - basisBytes - byKind[1] - byKind[2] - byKind[3];
+        return new CapsuleSummary(manifest, trailer, plan.size(), exact, manifestBytes, blobBytes, basisBytes, byKind[1], byKind[2], byKind[3], framing);
     }
 
     /** 1 for K, 2 for V, 3 for both. */

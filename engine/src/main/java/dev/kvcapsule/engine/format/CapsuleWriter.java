@@ -1,6 +1,5 @@
 package dev.kvcapsule.engine.format;
 
-import dev.kvcapsule.engine.cache.CacheLayout;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -11,7 +10,7 @@ import java.util.zip.CRC32C;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Writes a capsule front to back: manifest, blobs, tiles in plan order, then index, trailer and footer. Never seeks. Not thread-safe.
+ * Writes a capsule front to back: manifest, blobs, basis, tiles in plan order, then index, trailer and footer. Never seeks. Not thread-safe.
  */
 public final class CapsuleWriter {
     private final WritableByteChannel out;
@@ -33,23 +32,28 @@ public final class CapsuleWriter {
     }
 
     /**
-     * Writes the file header, the manifest and the blobs.
+     * Writes the file header, the manifest, the blobs and the basis.
      *
      * @param blobs the blobs' contents, in layout order
+     * @param basis what the codec shares between the tiles, of {@link Manifest#basisBytes} bytes
      */
-    public void begin(Manifest manifest, MemorySegment[] blobs) throws IOException {
+    public void begin(Manifest manifest, MemorySegment[] blobs, MemorySegment basis) throws IOException {
         ByteBuffer file = ByteBuffer.allocate(CapsuleLayout.FILE_HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         file.putLong(CapsuleLayout.MAGIC).putShort((short) CapsuleLayout.VERSION).putShort((short) 0);
         file.putInt(crc(file.duplicate().flip())).flip();
         write(file);
         frame(FrameType.MANIFEST, 0, 0, ByteBuffer.wrap(manifest.toBytes()));
         for (int b = 0; b < blobs.length; b++) {
-            CacheLayout.Blob blob = manifest.layout().blobs().get(b);
-            for (int piece = 0; piece < CapsuleLayout.pieces(blob); piece++) {
-                long start = (long) piece * CapsuleLayout.BLOB_PIECE_BYTES;
-                long length = Math.min(CapsuleLayout.BLOB_PIECE_BYTES, blob.bytes() - start);
-                frame(FrameType.BLOB, b, piece, BlobPiece.encode(blobs[b].asSlice(start, length)));
-            }
+            pieces(FrameType.BLOB, b, blobs[b].asSlice(0, manifest.layout().blobs().get(b).bytes()));
+        }
+        pieces(FrameType.BASIS, 0, basis.asSlice(0, manifest.basisBytes()));
+    }
+
+    private void pieces(FrameType type, int item, MemorySegment bytes) throws IOException {
+        for (int piece = 0; piece < CapsuleLayout.pieces(bytes.byteSize()); piece++) {
+            long start = (long) piece * CapsuleLayout.BLOB_PIECE_BYTES;
+            long length = Math.min(CapsuleLayout.BLOB_PIECE_BYTES, bytes.byteSize() - start);
+            frame(type, item, piece, BlobPiece.encode(bytes.asSlice(start, length)));
         }
     }
 

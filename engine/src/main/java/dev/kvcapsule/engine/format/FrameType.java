@@ -11,7 +11,9 @@ public enum FrameType {
     /** Offsets of all frames before it. */
     INDEX(4),
     /** Deterministic CBOR: {@link Trailer}. */
-    TRAILER(5);
+    TRAILER(5),
+    /** A piece of what the codec shares between tiles. */
+    BASIS(6);
 
     private final int code;
 

@@ -21,8 +21,9 @@ import java.util.Optional;
  *
  * @param codec the codec with every parameter
  * @param layout what the cache consists of
+ * @param basisBytes bytes of what the codec shares between the tiles, carried ahead of them; 0 if nothing
  */
-public record Manifest(CodecSpec codec, CacheLayout layout) {
+public record Manifest(CodecSpec codec, CacheLayout layout, long basisBytes) {
     private static final int MAX_LAYERS = 1 << 16;
 
     /** Deterministic CBOR, the payload of the manifest frame. */
@@ -30,6 +31,7 @@ public record Manifest(CodecSpec codec, CacheLayout layout) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("codec", codec.toString());
         map.put("tokens", layout.tokens());
+        map.put("basis_bytes", basisBytes);
         map.put("origin", layout.origin());
         map.put("blobs", layout.blobs().stream().map(blob -> Map.of("name", blob.name(), "bytes", blob.bytes())).toList());
         map.put("caches", layout.subCaches().stream().map(Manifest::toMap).toList());
@@ -73,6 +75,7 @@ public record Manifest(CodecSpec codec, CacheLayout layout) {
         try {
             CodecSpec codec = CodecSpec.parse(map.text("codec"));
             long tokens = map.number("tokens", 0, Integer.MAX_VALUE);
+            long basisBytes = map.number("basis_bytes", 0, Integer.MAX_VALUE);
             Map<String, String> origin = map.texts("origin");
             List<CacheLayout.Blob> blobs = new ArrayList<>();
             for (CborMap blob : map.maps("blobs")) {
@@ -87,7 +90,7 @@ public record Manifest(CodecSpec codec, CacheLayout layout) {
             CacheLayout layout = new CacheLayout(tokens, caches, blobs, origin);
             // Both sums are taken with exact arithmetic: a layout whose size overflows is refused here, not later.
             Math.addExact(layout.tensorBytes(), layout.blobBytes());
-            return new Manifest(codec, layout);
+            return new Manifest(codec, layout, basisBytes);
         } catch (IllegalArgumentException | ArithmeticException e) {
             throw map.malformed(e.getMessage());
         }

@@ -14,6 +14,7 @@ import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
 import dev.kvcapsule.engine.memory.Scratch;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -105,7 +106,8 @@ public final class CapsuleDecoder {
         for (int i = 0; i < 2 * options.threads() + 1; i++) {
             slots.add(new DecodeSlot());
         }
-        try {
+        try (Arena arena = Arena.ofShared()) {
+            Codec bound = codec.bind(reader.basis(arena), options.bases());
             OrderedRing.Stage<DecodeSlot> stage = new OrderedRing.Stage<>() {
                 private long done;
 
@@ -123,7 +125,7 @@ public final class CapsuleDecoder {
                 }
             };
             int jobs = wanted == null ? plan.size() : wanted.size();
-            new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(codec, options, new TileOutput(layout, target.get())) : new VerifyWorker(codec, options, layout)).run(jobs, stage);
+            new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(bound, options, new TileOutput(layout, target.get())) : new VerifyWorker(bound, options, layout)).run(jobs, stage);
         } finally {
             slots.forEach(slot -> slot.memory.close());
         }

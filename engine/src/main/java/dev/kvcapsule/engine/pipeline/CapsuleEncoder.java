@@ -3,6 +3,7 @@ package dev.kvcapsule.engine.pipeline;
 import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.codec.Codec;
+import dev.kvcapsule.engine.codec.FitOptions;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TilePlan;
@@ -28,20 +29,21 @@ public final class CapsuleEncoder {
 
     /**
      * @param cache what to encode; only read
-     * @param codec how
+     * @param chosen how; it is fitted to the cache first
      * @param out where the capsule goes, front to back; stays open
      * @throws IOException if the channel fails; what has been written is then no capsule
      */
-    public static EncodeReport encode(KvCache cache, Codec codec, WritableByteChannel out, PipelineOptions options) throws IOException {
+    public static EncodeReport encode(KvCache cache, Codec chosen, WritableByteChannel out, PipelineOptions options) throws IOException {
         CacheLayout layout = cache.layout();
+        Codec codec = chosen.fit(cache, new FitOptions(options.threads(), options.kernels(), options.bases()));
         TilePlan plan = new TilePlan(codec, layout);
-        Manifest manifest = new Manifest(codec.spec(), layout);
+        Manifest manifest = new Manifest(codec.spec(), layout, codec.basis().byteSize());
         CapsuleWriter writer = new CapsuleWriter(out);
         MemorySegment[] blobs = new MemorySegment[layout.blobs().size()];
         for (int b = 0; b < blobs.length; b++) {
             blobs[b] = cache.blob(b);
         }
-        writer.begin(manifest, blobs);
+        writer.begin(manifest, blobs, codec.basis());
         TileErrors errors = new TileErrors(layout);
         Drain drain = new Drain(plan, layout, writer, errors, options.progress());
         List<EncodeSlot> slots = EncodeSlot.ring(options.threads());
@@ -129,7 +131,7 @@ public final class CapsuleEncoder {
             Tile tile = slot.tile;
             List<TileTensor> tensors = tiles.read(tile, input);
             MemorySegment buffer = slot.memory.atLeast(coders.maxPayloadBytes(tensors));
-            long bytes = tile.exact() ? TileCoder.UNREPRESENTABLE : coders.encode(tensors, buffer);
+            long bytes = tile.exact() ? TileCoder.UNREPRESENTABLE : coders.encode(tile, tensors, buffer);
             slot.sums = new double[tile.tensors()][2];
             boolean lossless = codec.isLossless();
             if (bytes >= 0 && !check(buffer.asSlice(0, bytes), tile, tensors, lossless, slot.sums)) {
@@ -137,7 +139,7 @@ public final class CapsuleEncoder {
             }
             slot.fellBack = bytes < 0 && !tile.exact();
             if (bytes < 0) {
-                bytes = coders.encodeLosslessly(tensors, buffer);
+                bytes = coders.encodeLosslessly(tile, tensors, buffer);
                 check(buffer.asSlice(0, bytes), tile, tensors, true, slot.sums);
             }
             slot.payload = buffer.asSlice(0, bytes);

@@ -35,13 +35,13 @@ final class CoderPair implements AutoCloseable {
     }
 
     /** @return bytes of the payload, or {@link TileCoder#UNREPRESENTABLE} */
-    long encode(List<TileTensor> tensors, MemorySegment out) {
-        return prefixed(BY_CODEC, coder.encode(tensors, out.asSlice(PREFIX_BYTES)), out);
+    long encode(Tile tile, List<TileTensor> tensors, MemorySegment out) {
+        return prefixed(BY_CODEC, coder.encode(tile, tensors, out.asSlice(PREFIX_BYTES)), out);
     }
 
     /** @return bytes of the payload */
-    long encodeLosslessly(List<TileTensor> tensors, MemorySegment out) {
-        return prefixed(BY_EXACT_CODEC, exact.encode(tensors, out.asSlice(PREFIX_BYTES)), out);
+    long encodeLosslessly(Tile tile, List<TileTensor> tensors, MemorySegment out) {
+        return prefixed(BY_EXACT_CODEC, exact.encode(tile, tensors, out.asSlice(PREFIX_BYTES)), out);
     }
 
     private static long prefixed(byte by, long bytes, MemorySegment out) {
@@ -57,9 +57,9 @@ final class CoderPair implements AutoCloseable {
         byte by = payload.get(ValueLayout.JAVA_BYTE, 0);
         MemorySegment body = payload.asSlice(PREFIX_BYTES);
         if (by == BY_EXACT_CODEC) {
-            exact.decode(body, tensors);
+            exact.decode(body, tile, tensors);
         } else if (by == BY_CODEC && !tile.exact()) {
-            coder.decode(body, tensors);
+            coder.decode(body, tile, tensors);
         } else {
             throw new MalformedDataException("tile payload names coder " + by);
         }

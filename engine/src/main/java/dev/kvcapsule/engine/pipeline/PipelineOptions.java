@@ -1,5 +1,6 @@
 package dev.kvcapsule.engine.pipeline;
 
+import dev.kvcapsule.engine.codec.Bases;
 import dev.kvcapsule.engine.kernel.Kernels;
 
 /**
@@ -8,11 +9,17 @@ import dev.kvcapsule.engine.kernel.Kernels;
  * @param threads worker threads, at least 1
  * @param kernels kernels to run on
  * @param progress hears how far it is
+ * @param bases where shared bases are found
  */
-public record PipelineOptions(int threads, Kernels kernels, Progress progress) {
+public record PipelineOptions(int threads, Kernels kernels, Progress progress, Bases bases) {
     /** A thread for each processor, the best kernels, no progress. */
     public static PipelineOptions defaults() {
         return new PipelineOptions(Runtime.getRuntime().availableProcessors(), Kernels.best(), Progress.NONE);
+    }
+
+    /** No shared bases. */
+    public PipelineOptions(int threads, Kernels kernels, Progress progress) {
+        this(threads, kernels, progress, Bases.NONE);
     }
 
     /** @throws IllegalArgumentException if there is no thread */

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.kvcapsule.engine.codec.Region;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.compare.CacheComparison;
@@ -95,7 +96,7 @@ class KvCacheTest {
             cache = mapped(file, arena, 4096, TensorOrder.CHANNEL_MAJOR);
         }
         try (Scratch scratch = new Scratch()) {
-            assertThrows(IllegalStateException.class, () -> new TileInput(cache).read(new Tile(0, 0, 2, 0, 16, false), scratch));
+            assertThrows(IllegalStateException.class, () -> new TileInput(cache).read(new Tile(0, 0, 2, 0, 16, Region.BODY, false), scratch));
         }
     }
 
@@ -112,7 +113,7 @@ class KvCacheTest {
                 assertEquals(cells * 2048L, value.byteSize());
                 // The last channel of the last token, wherever that order puts it: the last element of the file in each of them.
                 value.set(ValueLayout.JAVA_SHORT_UNALIGNED, value.byteSize() - 2, (short) 0x3c00);
-                Tile tile = new Tile(0, 0, 2, cells - 3, 3, false);
+                Tile tile = new Tile(0, 0, 2, cells - 3, 3, Region.BODY, false);
                 List<TileTensor> tensors = new TileInput(cache).read(tile, scratch);
                 short[] last = tensors.get(1).rows().asSlice(2 * 2048, 2048).toArray(ValueLayout.JAVA_SHORT_UNALIGNED);
                 short[] expected = new short[1024];

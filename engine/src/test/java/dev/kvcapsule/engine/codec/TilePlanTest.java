@@ -170,14 +170,14 @@ class TilePlanTest {
             int bodyStart = Math.min(cells, geometry.sinkTokens());
             int bodyEnd = Math.max(bodyStart, cells - geometry.windowTokens());
             bodyEnd -= (bodyEnd - bodyStart) % geometry.bodyMultiple();
-            range(tiles, s, sub, geometry, 0, bodyStart, true);
-            range(tiles, s, sub, geometry, bodyStart, bodyEnd, false);
-            range(tiles, s, sub, geometry, bodyEnd, cells, true);
+            range(tiles, s, sub, geometry, 0, bodyStart, Region.SINK);
+            range(tiles, s, sub, geometry, bodyStart, bodyEnd, Region.BODY);
+            range(tiles, s, sub, geometry, bodyEnd, cells, Region.WINDOW);
         }
         return tiles;
     }
 
-    private static void range(List<Tile> tiles, int s, SubCache sub, TileGeometry geometry, int from, int to, boolean exact) {
+    private static void range(List<Tile> tiles, int s, SubCache sub, TileGeometry geometry, int from, int to, Region region) {
         for (int token = from; token < to; token += geometry.blockTokens()) {
             int tensors = 2 * sub.layers().size();
             int first = 0;
@@ -187,7 +187,7 @@ class TilePlanTest {
                 while (next < tensors && (bytes == 0 || bytes + bytes(sub, next, Math.min(geometry.blockTokens(), to - from)) <= geometry.tileBytes())) {
                     bytes += bytes(sub, next++, Math.min(geometry.blockTokens(), to - from));
                 }
-                tiles.add(new Tile(s, first, next - first, token, Math.min(geometry.blockTokens(), to - token), exact));
+                tiles.add(new Tile(s, first, next - first, token, Math.min(geometry.blockTokens(), to - token), region, region != Region.BODY));
                 first = next;
             }
         }

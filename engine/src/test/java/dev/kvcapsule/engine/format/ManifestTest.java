@@ -35,7 +35,7 @@ class ManifestTest {
 
     private static Manifest manifest() {
         SubCache sub = new SubCache("swa", Positions.of(new int[] {7, 8, 3, 4}), TensorOrder.TOKEN_MAJOR, TensorOrder.CHANNEL_MAJOR, List.of(LAYER));
-        return new Manifest(CodecSpec.parse("kivi:bits=4"), new CacheLayout(9, List.of(sub), List.of(new CacheLayout.Blob("words", 36)), Map.of("format", "ggsq")));
+        return new Manifest(CodecSpec.parse("kivi:bits=4"), new CacheLayout(9, List.of(sub), List.of(new CacheLayout.Blob("words", 36)), Map.of("format", "ggsq")), 0);
     }
 
     private static Manifest parse(byte[] bytes) throws MalformedDataException {
@@ -54,7 +54,7 @@ class ManifestTest {
         Arbitrary<CacheLayout.Blob> blob = Combinators.combine(Arbitraries.strings().alpha().ofMaxLength(5), Arbitraries.longs().between(0, 1L << 50)).as(CacheLayout.Blob::new);
         return Combinators.combine(Arbitraries.longs().between(0, Integer.MAX_VALUE), sub.list().ofMaxSize(3), blob.list().ofMaxSize(3),
                 Arbitraries.maps(Arbitraries.strings().alpha().ofMaxLength(5), Arbitraries.strings().alpha().ofMaxLength(9)).ofMaxSize(3))
-                .as((tokens, subs, blobs, origin) -> new Manifest(CodecSpec.parse("rotated:bits=4,seed=1"), new CacheLayout(tokens, subs, blobs, origin)));
+                .as((tokens, subs, blobs, origin) -> new Manifest(CodecSpec.parse("rotated:bits=4,seed=1"), new CacheLayout(tokens, subs, blobs, origin), 0));
     }
 
     @Property(tries = 300)
