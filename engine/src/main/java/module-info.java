@@ -10,8 +10,10 @@ module dev.kvcapsule.engine {
     exports dev.kvcapsule.engine.compare;
     exports dev.kvcapsule.engine.format;
     exports dev.kvcapsule.engine.kernel;
+    exports dev.kvcapsule.engine.linalg;
     exports dev.kvcapsule.engine.memory;
     exports dev.kvcapsule.engine.pipeline;
 
     uses dev.kvcapsule.engine.codec.CodecFactory;
+    uses dev.kvcapsule.engine.linalg.LinearAlgebraProvider;
 }

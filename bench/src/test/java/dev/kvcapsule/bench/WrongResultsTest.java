@@ -10,6 +10,7 @@ import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.QuantKernel;
 import dev.kvcapsule.engine.kernel.RansKernel;
 import dev.kvcapsule.engine.kernel.RopeKernel;
+import dev.kvcapsule.engine.kernel.TransformKernel;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -56,7 +57,9 @@ class WrongResultsTest {
                 kernel.equals("hadamard") ? lazy(HadamardKernel.class, good.hadamard(), method) : good.hadamard(),
                 kernel.equals("rope") ? lazy(RopeKernel.class, good.rope(), method) : good.rope(),
                 kernel.equals("bytePlane") ? lazy(BytePlaneKernel.class, good.bytePlane(), method) : good.bytePlane(),
-                kernel.equals("rans") ? lazy(RansKernel.class, good.rans(), method) : good.rans());
+                kernel.equals("rans") ? lazy(RansKernel.class, good.rans(), method) : good.rans(),
+                kernel.equals("transform") ? lazy(TransformKernel.class, good.transform(), method) : good.transform(),
+                good.gemm());
     }
 
     record Fault(KernelBenchmark benchmark, String kernel, String method) {

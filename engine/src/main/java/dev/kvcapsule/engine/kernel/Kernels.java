@@ -12,9 +12,11 @@ import java.util.Locale;
  * @param rope rotary position embedding
  * @param bytePlane byte planes
  * @param rans entropy coding
+ * @param transform projection on a basis
+ * @param gemm products of dense matrices
  */
-public record Kernels(
-        String name, ConvertKernel convert, QuantKernel quant, HadamardKernel hadamard, RopeKernel rope, BytePlaneKernel bytePlane, RansKernel rans) {
+public record Kernels(String name, ConvertKernel convert, QuantKernel quant, HadamardKernel hadamard, RopeKernel rope, BytePlaneKernel bytePlane, RansKernel rans,
+        TransformKernel transform, GemmKernel gemm) {
 
     /** System property that forces a choice: {@code scalar} or {@code panama}; a choice that cannot be had fails. */
     public static final String PROPERTY = "kvcapsule.kernels";
@@ -73,11 +75,11 @@ public record Kernels(
 
     private static final class Scalar {
         static final Kernels KERNELS = new Kernels("scalar", new ScalarConvert(), new ScalarQuant(), new ScalarHadamard(), new ScalarRope(), new ScalarBytePlane(),
-                new ScalarRans());
+                new ScalarRans(), new ScalarTransform(), new ScalarGemm());
     }
 
     private static final class Panama {
         static final Kernels KERNELS = new Kernels("panama", new PanamaConvert(), new PanamaQuant(), new PanamaHadamard(), new PanamaRope(), new PanamaBytePlane(),
-                new PanamaRans());
+                new PanamaRans(), new PanamaTransform(), new PanamaGemm());
     }
 }

@@ -74,5 +74,7 @@ class KernelsTest {
         assertTrue(scalar.rope() instanceof ScalarRope && panama.rope() instanceof PanamaRope);
         assertTrue(scalar.bytePlane() instanceof ScalarBytePlane && panama.bytePlane() instanceof PanamaBytePlane);
         assertTrue(scalar.rans() instanceof ScalarRans && panama.rans() instanceof PanamaRans);
+        assertTrue(scalar.transform() instanceof ScalarTransform && panama.transform() instanceof PanamaTransform);
+        assertTrue(scalar.gemm() instanceof ScalarGemm && panama.gemm() instanceof PanamaGemm);
     }
 }
