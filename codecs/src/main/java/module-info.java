@@ -5,6 +5,7 @@ module dev.kvcapsule.codecs {
     provides dev.kvcapsule.engine.codec.CodecFactory with
             dev.kvcapsule.codecs.fp8.Fp8CodecFactory,
             dev.kvcapsule.codecs.kivi.KiviCodecFactory,
+            dev.kvcapsule.codecs.klt.KltCodecFactory,
             dev.kvcapsule.codecs.lossless.LosslessCodecFactory,
             dev.kvcapsule.codecs.raw.RawCodecFactory,
             dev.kvcapsule.codecs.rotated.RotatedCodecFactory;

@@ -8,7 +8,7 @@ import java.util.Arrays;
 import java.util.Deque;
 
 /** The last few cosine tables: neighbouring tiles are other layers of the same tokens, and a table takes longer to make than to use. */
-final class RopeTables implements AutoCloseable {
+public final class RopeTables implements AutoCloseable {
     /** Two sub-caches with different bases, each with a full and a partial block. */
     private static final int KEPT = 4;
 
@@ -16,7 +16,11 @@ final class RopeTables implements AutoCloseable {
 
     private final Deque<Entry> entries = new ArrayDeque<>();
 
-    RopeTable get(Rope rope, int[] positions) {
+    /** No tables yet. */
+    public RopeTables() {}
+
+    /** The table of these positions; valid until five others have been asked for. */
+    public RopeTable get(Rope rope, int[] positions) {
         for (Entry entry : entries) {
             if (Arrays.equals(entry.positions(), positions) && entry.rope().equals(rope)) {
                 return entry.table();

@@ -1,6 +1,7 @@
 package dev.kvcapsule.engine.codec;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.kernel.Kernels;
@@ -47,12 +48,13 @@ public interface Codec {
     /**
      * This codec with what it needs to decode.
      *
+     * @param layout what is going to be decoded
      * @param basis what {@link #basis} gave to the encoder, or anything else; stays open as long as coders are in use
      * @param bases where shared bases are found
      * @throws MalformedDataException if {@code basis} is nothing that this codec sends
      * @throws dev.kvcapsule.engine.CapsuleRefusedException if a shared basis cannot be had
      */
-    default Codec bind(MemorySegment basis, Bases bases) throws IOException {
+    default Codec bind(CacheLayout layout, MemorySegment basis, Bases bases) throws IOException {
         if (basis.byteSize() > 0) {
             throw new MalformedDataException("codec " + spec().name() + " has no basis, the capsule carries one");
         }

@@ -107,7 +107,7 @@ public final class CapsuleDecoder {
             slots.add(new DecodeSlot());
         }
         try (Arena arena = Arena.ofShared()) {
-            Codec bound = codec.bind(reader.basis(arena), options.bases());
+            Codec bound = codec.bind(layout, reader.basis(arena), options.bases());
             OrderedRing.Stage<DecodeSlot> stage = new OrderedRing.Stage<>() {
                 private long done;
 

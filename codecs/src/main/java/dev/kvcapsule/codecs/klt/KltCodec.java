@@ -1,0 +1,71 @@
+package dev.kvcapsule.codecs.klt;
+
+import dev.kvcapsule.engine.cache.CacheLayout;
+import dev.kvcapsule.engine.cache.KvCache;
+import dev.kvcapsule.engine.cache.SubCache;
+import dev.kvcapsule.engine.codec.Bases;
+import dev.kvcapsule.engine.codec.Codec;
+import dev.kvcapsule.engine.codec.CodecSpec;
+import dev.kvcapsule.engine.codec.FitOptions;
+import dev.kvcapsule.engine.codec.TileCoder;
+import dev.kvcapsule.engine.codec.TileGeometry;
+import dev.kvcapsule.engine.kernel.Kernels;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A joint transform of the keys and values of several layers; see {@link KltCodecFactory}.
+ *
+ * @param spec name and parameters
+ * @param settings the parameters
+ * @param basis what capsules carry of the basis; empty before {@link #fit} and with a shared one
+ * @param transforms null until it is fitted or bound
+ */
+record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Transforms transforms) implements Codec {
+    /** Binary32 token vectors of a tile: with copies of it in three places, what a thread needs stays under 40 MB. */
+    private static final long TILE_BYTES = 12 << 20;
+
+    private static final int MAX_BLOCK = 1024;
+    private static final int MIN_BLOCK = 64;
+
+    @Override
+    public boolean isLossless() {
+        return false;
+    }
+
+    @Override
+    public TileGeometry geometry(SubCache sub) {
+        int layers = settings.layersPerGroup(sub);
+        long widest = 1;
+        for (LayerGroup group : LayerGroup.of(0, sub, layers)) {
+            widest = Math.max(widest, group.width());
+        }
+        int block = MAX_BLOCK;
+        while (block > MIN_BLOCK && 4 * widest * block > TILE_BYTES) {
+            block /= 2;
+        }
+        return new TileGeometry(settings.sink(), settings.window(), block, 1, TileGeometry.DEFAULT_TILE_BYTES, layers, false);
+    }
+
+    @Override
+    public Codec fit(KvCache cache, FitOptions options) throws IOException {
+        return KltFitting.fit(this, cache, options);
+    }
+
+    @Override
+    public Codec bind(CacheLayout layout, MemorySegment carried, Bases bases) throws IOException {
+        if (settings.hasSharedBasis()) {
+            throw new UnsupportedOperationException("shared bases");
+        }
+        return new KltCodec(spec, settings, carried, PromptBasis.read(layout, this, carried, Arena.ofAuto()));
+    }
+
+    @Override
+    public TileCoder newCoder(Kernels kernels) {
+        if (transforms == null) {
+            throw new IllegalStateException("klt is neither fitted to a cache nor bound to a basis");
+        }
+        return new KltCoder(this, kernels);
+    }
+}

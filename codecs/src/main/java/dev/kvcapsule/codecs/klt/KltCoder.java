@@ -1,0 +1,206 @@
+package dev.kvcapsule.codecs.klt;
+
+import dev.kvcapsule.codecs.coefficients.CoefficientCoder;
+import dev.kvcapsule.codecs.coefficients.CoefficientModel;
+import dev.kvcapsule.codecs.coefficients.CoefficientStatistics;
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.codec.Region;
+import dev.kvcapsule.engine.codec.Tile;
+import dev.kvcapsule.engine.codec.TileCoder;
+import dev.kvcapsule.engine.codec.TileTensor;
+import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.engine.kernel.TransformScratch;
+import dev.kvcapsule.engine.memory.GrowingBuffer;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.List;
+
+/** Codes tiles of a {@link KltCodec}: sinks as {@link FineRows}, all others as quantized coefficients of the layers' transform. */
+final class KltCoder implements TileCoder {
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    /** Number of components that are coded. */
+    private static final int HEADER_BYTES = 4;
+
+    /** Steps in which the deviation of a component must be smaller than this are not computed: it would have to lie eight deviations off. */
+    private static final double NEGLIGIBLE = 1 / 16.0;
+
+    /** What the last tokens, which the next ones attend to most, are worth. */
+    private static final float WINDOW_STEP = 0.5f;
+
+    private final KltCodec codec;
+    private final Kernels kernels;
+    private final TokenVectors vectors;
+    private final FineRows fine;
+    private final CoefficientCoder coefficients = new CoefficientCoder();
+    private final TransformScratch scratch = new TransformScratch();
+    private final GrowingBuffer plain = new GrowingBuffer();
+    private final GrowingBuffer weighted = new GrowingBuffer();
+    private final GrowingBuffer projected = new GrowingBuffer();
+    private int[] quantized = new int[0];
+    private float[] ones = new float[0];
+
+    KltCoder(KltCodec codec, Kernels kernels) {
+        this.codec = codec;
+        this.kernels = kernels;
+        this.vectors = new TokenVectors(kernels);
+        this.fine = new FineRows(kernels);
+    }
+
+    @Override
+    public long maxEncodedBytes(List<TileTensor> tensors) {
+        int tokens = tensors.getFirst().tokens();
+        int width = width(tensors);
+        return Math.max(FineRows.maxBytes(tokens, width), HEADER_BYTES + CoefficientCoder.maxBytes(tokens, width));
+    }
+
+    private static int width(List<TileTensor> tensors) {
+        return tensors.stream().mapToInt(TileTensor::width).sum();
+    }
+
+    private float step(Tile tile) {
+        float step = (float) codec.settings().step().orElseThrow();
+        return tile.region() == Region.WINDOW ? step * WINDOW_STEP : step;
+    }
+
+    @Override
+    public long encode(Tile tile, List<TileTensor> tensors, MemorySegment out) {
+        int tokens = tile.tokens();
+        int width = width(tensors);
+        if (tile.region() == Region.SINK) {
+            MemorySegment rows = plain.atLeast(4L * tokens * width);
+            return vectors.load(tensors, width, rows) ? fine.encode(rows, tokens, width, out) : UNREPRESENTABLE;
+        }
+        Transform transform = codec.transforms().of(tile);
+        float step = step(tile);
+        int components = liveComponents(transform, step);
+        MemorySegment projection = project(transform, components, tensors);
+        return projection == null ? UNREPRESENTABLE : encode(transform, projection, tokens, components, step, out, null);
+    }
+
+    /** Components that can be anything but zero at that step. */
+    static int liveComponents(Transform transform, double step) {
+        int live = transform.components();
+        while (live > 0 && transform.deviations()[live - 1] < step * NEGLIGIBLE) {
+            live--;
+        }
+        return live;
+    }
+
+    /**
+     * @return f32 {@code [tokens][components]}, valid until the next call; or null if a number is not finite
+     */
+    MemorySegment project(Transform transform, int components, List<TileTensor> tensors) {
+        int tokens = tensors.getFirst().tokens();
+        int width = transform.width();
+        MemorySegment rows = plain.atLeast(4L * tokens * width);
+        if (!vectors.load(tensors, width, rows)) {
+            return null;
+        }
+        addMean(rows, tokens, transform.mean(), -1);
+        MemorySegment space = weighted.atLeast(4L * tokens * width);
+        transform.weighting().forward(kernels, rows, tokens, space, scratch);
+        MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
+        kernels.transform().analyze(transform.basis().range(0, components), space, 0, width, projection, 0, components, tokens, scratch);
+        return projection;
+    }
+
+    /** Quantizes and codes a projection. @return bytes, or {@link #UNREPRESENTABLE} */
+    long encode(Transform transform, MemorySegment projection, int tokens, int components, float step, MemorySegment out, CoefficientStatistics statistics) {
+        reserve(tokens, components);
+        float perStep = 1 / step;
+        int used = 0;
+        for (int t = 0; t < tokens; t++) {
+            for (int k = 0; k < components; k++) {
+                float value = projection.get(Transform.FLOAT, 4L * (t * components + k)) * perStep;
+                if (!(Math.abs(value) < CoefficientCoder.MAX_MAGNITUDE)) {
+                    return UNREPRESENTABLE;
+                }
+                int rounded = (int) Math.rint(value);
+                quantized[t * components + k] = rounded;
+                used = rounded != 0 && k >= used ? k + 1 : used;
+            }
+        }
+        out.set(INT, 0, used);
+        return HEADER_BYTES + coefficients.encode(quantized, tokens, used, components, priors(transform, used, step), ones, codec.transforms().tables(),
+                out.asSlice(HEADER_BYTES), statistics);
+    }
+
+    /** The expected magnitudes of the components' coefficients. */
+    private static float[] priors(Transform transform, int components, float step) {
+        float[] priors = new float[components];
+        for (int k = 0; k < components; k++) {
+            priors[k] = CoefficientModel.expectedMagnitude(transform.deviations()[k] / step);
+        }
+        return priors;
+    }
+
+    private void reserve(int tokens, int components) {
+        int numbers = Math.multiplyExact(tokens, components);
+        if (quantized.length < numbers) {
+            quantized = new int[numbers];
+        }
+        if (ones.length < tokens) {
+            ones = new float[tokens];
+            Arrays.fill(ones, 1);
+        }
+    }
+
+    @Override
+    public void decode(MemorySegment in, Tile tile, List<TileTensor> tensors) throws MalformedDataException {
+        int tokens = tile.tokens();
+        int width = width(tensors);
+        MemorySegment rows = plain.atLeast(4L * tokens * width);
+        if (tile.region() == Region.SINK) {
+            fine.decode(in, tokens, width, rows);
+        } else {
+            Transform transform = codec.transforms().of(tile);
+            if (transform.width() != width) {
+                throw new MalformedDataException("transform of width " + transform.width() + " for rows of " + width);
+            }
+            decode(in, transform, step(tile), tokens, rows);
+        }
+        vectors.store(rows, width, tensors);
+    }
+
+    private void decode(MemorySegment in, Transform transform, float step, int tokens, MemorySegment rows) throws MalformedDataException {
+        int components = in.byteSize() < HEADER_BYTES ? -1 : in.get(INT, 0);
+        if (components < 0 || components > transform.components()) {
+            throw new MalformedDataException("coefficients of " + components + " components, the basis has " + transform.components());
+        }
+        reserve(tokens, components);
+        coefficients.decode(in.asSlice(HEADER_BYTES), quantized, tokens, components, components, priors(transform, components, step), ones,
+                codec.transforms().tables());
+        MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
+        for (int i = 0; i < tokens * components; i++) {
+            projection.set(Transform.FLOAT, 4L * i, quantized[i] * step);
+        }
+        int width = transform.width();
+        MemorySegment space = weighted.atLeast(4L * tokens * width);
+        space.asSlice(0, 4L * tokens * width).fill((byte) 0);
+        kernels.transform().synthesize(transform.basis().range(0, components), projection, 0, components, space, 0, width, tokens, scratch);
+        transform.weighting().backward(kernels, space, tokens, rows, scratch);
+        addMean(rows, tokens, transform.mean(), 1);
+    }
+
+    private static void addMean(MemorySegment rows, int tokens, float[] mean, float sign) {
+        for (int t = 0; t < tokens; t++) {
+            long row = 4L * t * mean.length;
+            for (int w = 0; w < mean.length; w++) {
+                rows.set(Transform.FLOAT, row + 4L * w, rows.get(Transform.FLOAT, row + 4L * w) + sign * mean[w]);
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        vectors.close();
+        fine.close();
+        scratch.close();
+        plain.close();
+        weighted.close();
+        projected.close();
+    }
+}

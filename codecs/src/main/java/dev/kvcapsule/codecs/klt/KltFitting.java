@@ -1,0 +1,92 @@
+package dev.kvcapsule.codecs.klt;
+
+import dev.kvcapsule.codecs.coefficients.CoefficientTables;
+import dev.kvcapsule.engine.cache.KvCache;
+import dev.kvcapsule.engine.cache.SubCache;
+import dev.kvcapsule.engine.codec.CodecParameter;
+import dev.kvcapsule.engine.codec.CodecSpec;
+import dev.kvcapsule.engine.codec.FitOptions;
+import dev.kvcapsule.engine.codec.TilePlan;
+import dev.kvcapsule.engine.linalg.LinearAlgebra;
+import dev.kvcapsule.engine.linalg.LinearAlgebras;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/** Settles what depends on the cache: the width of the transform, the capsule's own basis, and the step. */
+final class KltFitting {
+    /** From so many tokens on, a basis of three layers pays for its bytes. */
+    private static final int LONG_CONTEXT = 6000;
+
+    /** Step without anybody's wish, in units of a tensor's deviation. */
+    private static final double OWN_BASIS_STEP = 0.6;
+
+    private KltFitting() {}
+
+    static KltCodec fit(KltCodec codec, KvCache cache, FitOptions options) throws IOException {
+        CodecSpec spec = codec.spec();
+        if (codec.settings().group().equals(CodecParameter.AUTO)) {
+            spec = spec.with("group", cache.layout().tokens() < LONG_CONTEXT ? 1 : 3);
+        }
+        KltCodec grouped = new KltCodec(spec, KltSettings.of(spec), MemorySegment.NULL, null);
+        // Whoever holds the codec holds the basis: there is no end that the codec could be told of.
+        Arena arena = Arena.ofAuto();
+        List<PromptSpectrum> spectra = spectra(grouped, cache, options, arena);
+        double step = grouped.settings().step().orElse(OWN_BASIS_STEP);
+        if (grouped.settings().ratio().isPresent() || grouped.settings().maxError().isPresent()) {
+            step = new RateControl(cache, options, candidate -> withStep(grouped, spectra, candidate, arena)).step(grouped.settings());
+        }
+        return withStep(grouped, spectra, step, arena);
+    }
+
+    private static List<PromptSpectrum> spectra(KltCodec codec, KvCache cache, FitOptions options, Arena arena) throws IOException {
+        TilePlan plan = new TilePlan(codec, cache.layout());
+        // One thread a group: the result must not depend on how many there are.
+        LinearAlgebra algebra = LinearAlgebras.best(1);
+        List<Callable<PromptSpectrum>> jobs = new ArrayList<>();
+        for (int s = 0; s < cache.layout().subCaches().size(); s++) {
+            SubCache sub = cache.layout().subCaches().get(s);
+            for (LayerGroup group : LayerGroup.of(s, sub, codec.settings().layersPerGroup(sub))) {
+                jobs.add(() -> PromptSpectrum.of(group, cache, plan, options.kernels(), algebra, arena));
+            }
+        }
+        List<PromptSpectrum> spectra = new ArrayList<>();
+        try (ExecutorService threads = Executors.newFixedThreadPool(options.threads())) {
+            for (Future<PromptSpectrum> future : threads.invokeAll(jobs)) {
+                spectra.add(future.get());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
+        }
+        return spectra;
+    }
+
+    private static KltCodec withStep(KltCodec codec, List<PromptSpectrum> spectra, double step, Arena arena) {
+        // What the spec says is what coders use: the step as it is written.
+        CodecSpec spec = codec.spec().with("step", text(step));
+        KltSettings settings = KltSettings.of(spec);
+        ByteArrayOutputStream carried = new ByteArrayOutputStream();
+        List<Transform> transforms = new ArrayList<>();
+        for (PromptSpectrum spectrum : spectra) {
+            transforms.add(PromptBasis.write(spectrum, settings.step().getAsDouble(), carried, arena));
+        }
+        MemorySegment basis = arena.allocate(Math.max(1, carried.size()), 64).asSlice(0, carried.size()).copyFrom(MemorySegment.ofArray(carried.toByteArray()));
+        return new KltCodec(spec, settings, basis, new Transforms(transforms, CoefficientTables.standard()));
+    }
+
+    /** Four significant digits, as the parameter's syntax wants them. */
+    static String text(double step) {
+        return new java.math.BigDecimal(step).round(new java.math.MathContext(4)).setScale(6, java.math.RoundingMode.HALF_UP).stripTrailingZeros().toPlainString();
+    }
+}

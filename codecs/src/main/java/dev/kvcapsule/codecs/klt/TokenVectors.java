@@ -1,0 +1,85 @@
+package dev.kvcapsule.codecs.klt;
+
+import dev.kvcapsule.codecs.quantizer.RopeTables;
+import dev.kvcapsule.engine.cache.Part;
+import dev.kvcapsule.engine.cache.Rope;
+import dev.kvcapsule.engine.codec.TileTensor;
+import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.engine.kernel.RopeKernel;
+import dev.kvcapsule.engine.kernel.RowFloats;
+import dev.kvcapsule.engine.memory.GrowingBuffer;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+/** Joins the rows of a tile's tensors into one f32 vector a token, keys as they were before RoPE, and takes them apart again. For one thread. */
+final class TokenVectors implements AutoCloseable {
+    /** Bits of 2^50 as binary32. */
+    private static final int LIMIT = 127 + 50 << 23;
+
+    private final Kernels kernels;
+    private final RopeTables ropes = new RopeTables();
+    private final GrowingBuffer buffer = new GrowingBuffer();
+
+    TokenVectors(Kernels kernels) {
+        this.kernels = kernels;
+    }
+
+    /**
+     * @param out receives f32 {@code [tokens][width]}
+     * @return whether all numbers are finite and below 2^50; if not, {@code out} holds anything
+     */
+    boolean load(List<TileTensor> tensors, int width, MemorySegment out) {
+        long column = 0;
+        for (TileTensor tensor : tensors) {
+            MemorySegment floats = buffer.atLeast(4 * tensor.elements());
+            RowFloats.toF32(kernels, tensor.type(), tensor.rows(), tensor.elements(), floats);
+            if (!isOrdinary(floats, tensor.elements())) {
+                return false;
+            }
+            rotate(tensor, floats, true);
+            for (int t = 0; t < tensor.tokens(); t++) {
+                MemorySegment.copy(floats, 4L * t * tensor.width(), out, 4 * ((long) t * width + column), 4L * tensor.width());
+            }
+            column += tensor.width();
+        }
+        return true;
+    }
+
+    /** @param in f32 {@code [tokens][width]} */
+    void store(MemorySegment in, int width, List<TileTensor> tensors) {
+        long column = 0;
+        for (TileTensor tensor : tensors) {
+            MemorySegment floats = buffer.atLeast(4 * tensor.elements());
+            for (int t = 0; t < tensor.tokens(); t++) {
+                MemorySegment.copy(in, 4 * ((long) t * width + column), floats, 4L * t * tensor.width(), 4L * tensor.width());
+            }
+            rotate(tensor, floats, false);
+            RowFloats.fromF32(kernels, tensor.type(), floats, tensor.elements(), tensor.rows());
+            column += tensor.width();
+        }
+    }
+
+    private void rotate(TileTensor tensor, MemorySegment rows, boolean inverse) {
+        if (tensor.part() == Part.KEY && tensor.layer().rope().isPresent()) {
+            Rope rope = tensor.layer().rope().get();
+            RopeKernel.Pairing pairing = rope.pairing() == Rope.Pairing.INTERLEAVED ? RopeKernel.Pairing.INTERLEAVED : RopeKernel.Pairing.HALVES;
+            kernels.rope().rotate(ropes.get(rope, tensor.positions()), 0, rows, 0, tensor.tokens(), tensor.layer().kvHeads(), tensor.headDim(), pairing, inverse);
+        }
+    }
+
+    /** Whether all are finite, and their squares can be summed. The largest exponent tells; an integer maximum is a loop that C2 vectorizes. */
+    private static boolean isOrdinary(MemorySegment floats, long count) {
+        int largest = 0;
+        for (long i = 0; i < count; i++) {
+            largest = Math.max(largest, floats.get(ValueLayout.JAVA_INT_UNALIGNED, 4 * i) & 0x7FFFFFFF);
+        }
+        return largest < LIMIT;
+    }
+
+    @Override
+    public void close() {
+        ropes.close();
+        buffer.close();
+    }
+}

@@ -1,0 +1,37 @@
+package dev.kvcapsule.codecs.klt;
+
+import dev.kvcapsule.codecs.coefficients.CoefficientTables;
+import dev.kvcapsule.engine.codec.Tile;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** The transforms of all groups of a cache and the tables for their coefficients. */
+final class Transforms {
+    private final Map<Long, Transform> byGroup = new HashMap<>();
+    private final CoefficientTables tables;
+
+    Transforms(List<Transform> transforms, CoefficientTables tables) {
+        for (Transform transform : transforms) {
+            byGroup.put(key(transform.group().subCache(), transform.group().firstLayer()), transform);
+        }
+        this.tables = tables;
+    }
+
+    private static long key(int subCache, int firstLayer) {
+        return (long) subCache << 32 | firstLayer;
+    }
+
+    /** The transform of a tile's layers. */
+    Transform of(Tile tile) {
+        Transform transform = byGroup.get(key(tile.subCache(), tile.firstTensor() / 2));
+        if (transform == null) {
+            throw new IllegalStateException("no transform for " + tile);
+        }
+        return transform;
+    }
+
+    CoefficientTables tables() {
+        return tables;
+    }
+}
