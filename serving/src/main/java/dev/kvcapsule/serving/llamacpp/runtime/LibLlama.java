@@ -43,6 +43,7 @@ public final class LibLlama {
     private final MethodHandle modelFree;
     private final MethodHandle modelVocab;
     private final MethodHandle vocabTokens;
+    private final MethodHandle vocabType;
     private final MethodHandle modelLayers;
     private final MethodHandle modelTrainedContext;
     private final MethodHandle tokenize;
@@ -74,6 +75,7 @@ public final class LibLlama {
         modelFree = f.function("llama_model_free", null, ADDRESS);
         modelVocab = f.function("llama_model_get_vocab", ADDRESS, ADDRESS);
         vocabTokens = f.function("llama_vocab_n_tokens", JAVA_INT, ADDRESS);
+        vocabType = f.function("llama_vocab_type", JAVA_INT, ADDRESS);
         modelLayers = f.function("llama_model_n_layer", JAVA_INT, ADDRESS);
         modelTrainedContext = f.function("llama_model_n_ctx_train", JAVA_INT, ADDRESS);
         tokenize = f.function("llama_tokenize", JAVA_INT, ADDRESS, ADDRESS, JAVA_INT, ADDRESS, JAVA_INT, JAVA_BOOLEAN, JAVA_BOOLEAN);
@@ -233,6 +235,15 @@ public final class LibLlama {
     int vocabTokens(MemorySegment vocab) {
         try {
             return (int) vocabTokens.invokeExact(vocab);
+        } catch (Throwable e) {
+            throw NativeFunctions.failure(e);
+        }
+    }
+
+    /** {@code enum llama_vocab_type}: 0 is none. */
+    int vocabType(MemorySegment vocab) {
+        try {
+            return (int) vocabType.invokeExact(vocab);
         } catch (Throwable e) {
             throw NativeFunctions.failure(e);
         }

@@ -9,7 +9,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
 
@@ -18,6 +17,8 @@ import java.util.OptionalLong;
  * throws {@link IllegalStateException}.
  */
 public final class LlamaModel implements AutoCloseable {
+    private static final int NO_VOCABULARY = 0;
+
     private final LibLlama library;
     private final Path file;
     private final List<LlamaContext> contexts = new ArrayList<>();
@@ -98,6 +99,10 @@ public final class LlamaModel implements AutoCloseable {
      */
     public synchronized int[] tokenize(String text) throws LlamaException {
         pointer();
+        // Asked to tokenize without a tokenizer, llama.cpp ends the process.
+        if (library.vocabType(vocab) == NO_VOCABULARY) {
+            throw new LlamaException(file + " has no tokenizer");
+        }
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment in = arena.allocate(bytes.length + 1L);
@@ -110,11 +115,7 @@ public final class LlamaModel implements AutoCloseable {
             if (count < 0 || count > capacity) {
                 throw new LlamaException("libllama cannot tokenize a text of " + bytes.length + " bytes" + library.log().because());
             }
-            int[] tokens = out.asSlice(0, 4L * count).toArray(ValueLayout.JAVA_INT);
-            if (Arrays.stream(tokens).anyMatch(token -> token < 0 || token >= vocabulary)) {
-                throw new LlamaException(file + " has no tokenizer");
-            }
-            return tokens;
+            return out.asSlice(0, 4L * count).toArray(ValueLayout.JAVA_INT);
         }
     }
 
