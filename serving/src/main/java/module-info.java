@@ -1,4 +1,4 @@
-/** Other people's formats: llama.cpp state files and GGUF headers, safetensors. */
+/** Other people's formats: llama.cpp state files and GGUF headers, safetensors; and llama.cpp itself, through its C API. */
 module dev.kvcapsule.serving {
     requires transitive dev.kvcapsule.engine;
     requires com.fasterxml.jackson.core;
@@ -6,5 +6,6 @@ module dev.kvcapsule.serving {
     exports dev.kvcapsule.serving;
     exports dev.kvcapsule.serving.files;
     exports dev.kvcapsule.serving.llamacpp;
+    exports dev.kvcapsule.serving.llamacpp.runtime;
     exports dev.kvcapsule.serving.safetensors;
 }

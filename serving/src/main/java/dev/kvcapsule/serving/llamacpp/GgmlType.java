@@ -4,11 +4,11 @@ import dev.kvcapsule.engine.cache.DType;
 import java.util.Optional;
 
 /** The numbers that ggml gives to the element types of a KV cache (enum ggml_type in ggml.h). */
-final class GgmlType {
+public final class GgmlType {
     private GgmlType() {}
 
     /** The type of that number, if a KV cache can have it. */
-    static Optional<DType> of(int id) {
+    public static Optional<DType> of(int id) {
         return switch (id) {
             case 0 -> Optional.of(DType.F32);
             case 1 -> Optional.of(DType.F16);
@@ -24,7 +24,7 @@ final class GgmlType {
     }
 
     /** @throws UnsupportedOperationException if ggml has no such type */
-    static int id(DType type) {
+    public static int id(DType type) {
         return switch (type) {
             case F32 -> 0;
             case F16 -> 1;
