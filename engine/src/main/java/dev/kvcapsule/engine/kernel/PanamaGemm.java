@@ -2,65 +2,37 @@ package dev.kvcapsule.engine.kernel;
 
 import java.lang.foreign.MemorySegment;
 
-/** {@link GemmKernel} with plain loops on arrays: the readable specification. */
+/** {@link GemmKernel} with the Vector API. */
 public final class PanamaGemm implements GemmKernel {
-    /** Values of a row of c in one array, and of a row of b that meet them. */
-    private static final int COLUMNS = 512;
-    /** Rows of b in one array. */
-    private static final int DEPTH = 256;
-
     /** Creates the kernel; it has no state. */
     public PanamaGemm() {}
 
     @Override
     public void multiplyAdd(int m, int n, int k, Operand a, Operand b, Operand c, TransformScratch scratch) {
-        check(m, n, k, a, b, c);
-        float[] block = scratch.first(DEPTH * COLUMNS);
-        float[] sums = scratch.second(COLUMNS);
-        for (int j = 0; j < n; j += COLUMNS) {
-            int columns = Math.min(COLUMNS, n - j);
-            // k = 0 still makes zeros positive.
-            for (int p = 0; p == 0 || p < k; p += DEPTH) {
-                int depth = Math.min(DEPTH, k - p);
-                load(b, p, j, depth, columns, block);
-                for (int i = 0; i < m; i++) {
-                    MemorySegment.copy(c.memory(), Bounds.FLOAT, c.at(i, j), sums, 0, columns);
-                    for (int q = 0; q < depth; q++) {
-                        add(a.memory().get(Bounds.FLOAT, a.at(i, p + q)), block, q * COLUMNS, sums, columns);
-                    }
-                    for (int x = 0; x < columns; x++) {
-                        sums[x] += 0f;
-                    }
-                    MemorySegment.copy(sums, 0, c.memory(), Bounds.FLOAT, c.at(i, j), columns);
-                }
+        ScalarGemm.check(m, n, k, a, b, c);
+        new PanamaProduct(n, (row, first, count, to, at) -> row(a, row, first, count, to, at),
+                (first, depth, column, to) -> panel(b, first, depth, column, Math.min(PanamaTile.COLUMNS, n - column), to),
+                c.memory(), c.offset(), c.stride(), scratch).run(m, k);
+    }
+
+    private static void row(Operand a, int row, int first, int count, MemorySegment to, long at) {
+        if (a.transposed()) {
+            Transposition.copy(a.memory(), a.at(row, first), 4 * a.stride(), to, at, PanamaTile.A_ROW, count, 1);
+        } else {
+            MemorySegment.copy(a.memory(), a.at(row, first), to, at, 4L * count);
+        }
+    }
+
+    private static void panel(Operand b, int first, int depth, int column, int columns, MemorySegment to) {
+        if (columns < PanamaTile.COLUMNS) {
+            to.fill((byte) 0);
+        }
+        if (b.transposed()) {
+            Transposition.copy(b.memory(), b.at(first, column), 4 * b.stride(), to, 0, PanamaTile.ROW, columns, depth);
+        } else {
+            for (int p = 0; p < depth; p++) {
+                MemorySegment.copy(b.memory(), b.at(first + p, column), to, p * PanamaTile.ROW, 4L * columns);
             }
-        }
-    }
-
-    static void check(int m, int n, int k, Operand a, Operand b, Operand c) {
-        if (c.transposed()) {
-            throw new IllegalArgumentException("the sum is stored by rows");
-        }
-        a.check(m, k);
-        b.check(k, n);
-        TransformBounds.checkWritableMatrix(c.memory(), c.offset(), c.stride(), m, n);
-    }
-
-    private static void load(Operand b, int p, int j, int depth, int columns, float[] block) {
-        for (int q = 0; q < depth; q++) {
-            if (b.transposed()) {
-                for (int x = 0; x < columns; x++) {
-                    block[q * COLUMNS + x] = b.memory().get(Bounds.FLOAT, b.at(p + q, j + x));
-                }
-            } else {
-                MemorySegment.copy(b.memory(), Bounds.FLOAT, b.at(p + q, j), block, q * COLUMNS, columns);
-            }
-        }
-    }
-
-    private static void add(float factor, float[] block, int at, float[] sums, int columns) {
-        for (int x = 0; x < columns; x++) {
-            sums[x] = Math.fma(factor, block[at + x], sums[x]);
         }
     }
 }

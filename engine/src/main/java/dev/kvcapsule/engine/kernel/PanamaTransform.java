@@ -1,14 +1,12 @@
 package dev.kvcapsule.engine.kernel;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 
-/** {@link TransformKernel} with plain loops on arrays, which C2 vectorizes by itself: the readable specification. */
+/**
+ * {@link TransformKernel} with the Vector API. Vectors run along the outputs, never along a sum: along a row where rows are made, along the tokens where
+ * coefficients are, so that the order of additions does not depend on the vector width.
+ */
 public final class PanamaTransform implements TransformKernel {
-    /** Tokens that share one dequantized row of the basis. */
-    private static final int TOKENS = 64;
-
     /** Creates the kernel; it has no state. */
     public PanamaTransform() {}
 
@@ -16,88 +14,51 @@ public final class PanamaTransform implements TransformKernel {
     public void synthesize(TransformBasis basis, MemorySegment coefficients, long from, long fromStride, MemorySegment rows, long to, long toStride, int tokens,
             TransformScratch scratch) {
         TransformBounds.checkSynthesis(basis, coefficients, from, fromStride, rows, to, toStride, tokens);
-        int width = basis.width();
-        float[] row = scratch.first(width);
-        float[] sums = scratch.second(Math.multiplyExact(TOKENS, width));
-        for (int start = 0; start < tokens; start += TOKENS) {
-            int count = Math.min(TOKENS, tokens - start);
-            for (int t = 0; t < count; t++) {
-                MemorySegment.copy(rows, Bounds.FLOAT, to + 4 * (start + t) * toStride, sums, t * width, width);
-            }
-            for (int k = 0; k < basis.components(); k++) {
-                dequantize(basis, k, row);
-                for (int t = 0; t < count; t++) {
-                    float c = coefficients.get(Bounds.FLOAT, from + 4 * ((start + t) * fromStride + k));
-                    if (c != 0) {
-                        add(c, row, sums, t * width, width);
+        new PanamaProduct(basis.width(),
+                (token, first, count, packed, at) -> MemorySegment.copy(coefficients, from + 4 * (token * fromStride + first), packed, at, 4L * count),
+                (first, depth, column, panel) -> {
+                    for (int k = 0; k < depth; k++) {
+                        BasisRows.write(basis, first + k, column, PanamaTile.COLUMNS, panel, k * PanamaTile.ROW);
                     }
-                }
-            }
-            for (int t = 0; t < count; t++) {
-                positiveZeros(sums, t * width, width);
-                MemorySegment.copy(sums, t * width, rows, Bounds.FLOAT, to + 4 * (start + t) * toStride, width);
-            }
-        }
+                }, rows, to, toStride, scratch).run(tokens, basis.components());
     }
 
     @Override
     public void analyze(TransformBasis basis, MemorySegment rows, long from, long fromStride, MemorySegment coefficients, long to, long toStride, int tokens,
             TransformScratch scratch) {
         TransformBounds.checkAnalysis(basis, rows, from, fromStride, coefficients, to, toStride, tokens);
-        int width = basis.width();
-        float[] row = scratch.first(width);
-        float[] transposed = scratch.second(Math.multiplyExact(TOKENS, width));
-        float[] sums = new float[TOKENS];
-        for (int start = 0; start < tokens; start += TOKENS) {
-            int count = Math.min(TOKENS, tokens - start);
-            for (int t = 0; t < count; t++) {
-                MemorySegment.copy(rows, Bounds.FLOAT, from + 4 * (start + t) * fromStride, row, 0, width);
-                for (int w = 0; w < width; w++) {
-                    transposed[w * TOKENS + t] = row[w];
+        for (int t = 0; t < tokens; t += PanamaTile.COLUMNS) {
+            project(basis, rows, from + 4 * t * fromStride, fromStride, coefficients, to + 4 * t * toStride, toStride, Math.min(PanamaTile.COLUMNS, tokens - t), scratch);
+        }
+    }
+
+    /** The tokens of one tile; sums are kept with components as rows. */
+    private static void project(TransformBasis basis, MemorySegment rows, long from, long fromStride, MemorySegment coefficients, long to, long toStride, int tokens,
+            TransformScratch scratch) {
+        int components = basis.components();
+        int vectors = Math.ceilDiv(tokens, PanamaTile.LANES);
+        int groups = Math.ceilDiv(components, PanamaTile.ROWS);
+        MemorySegment sums = scratch.tile(groups * PanamaTile.ROWS * PanamaTile.ROW).fill((byte) 0);
+        MemorySegment panel = scratch.panel(PanamaTile.DEPTH * PanamaTile.ROW);
+        // Columns without a token must not hold what slows arithmetic down.
+        panel.fill((byte) 0);
+        MemorySegment packed = scratch.packed(PanamaTile.ROWS * PanamaTile.A_ROW);
+        for (int w = 0; w < basis.width(); w += PanamaTile.DEPTH) {
+            int depth = Math.min(PanamaTile.DEPTH, basis.width() - w);
+            Transposition.copy(rows, from + 4L * w, 4 * fromStride, panel, 0, PanamaTile.ROW, tokens, depth);
+            int padded = Math.ceilDiv(depth, PanamaTile.LANES) * PanamaTile.LANES;
+            for (int g = 0; g < groups; g++) {
+                for (int r = 0; r < PanamaTile.ROWS; r++) {
+                    // Beyond the last component some other row will do: nobody reads those sums.
+                    int k = Math.min(components - 1, g * PanamaTile.ROWS + r);
+                    BasisRows.write(basis, k, w, padded, packed, r * PanamaTile.A_ROW);
                 }
-            }
-            for (int k = 0; k < basis.components(); k++) {
-                dequantize(basis, k, row);
-                project(transposed, row, width, sums);
-                positiveZeros(sums, 0, TOKENS);
-                for (int t = 0; t < count; t++) {
-                    coefficients.set(Bounds.FLOAT, to + 4 * ((start + t) * toStride + k), sums[t]);
-                }
+                PanamaTile.dense(packed, 0, panel, depth, sums, g * PanamaTile.ROWS * PanamaTile.ROW, vectors);
             }
         }
-    }
-
-    private static void dequantize(TransformBasis basis, int k, float[] row) {
-        long at = (long) k * basis.width();
-        for (int w = 0; w < basis.width(); w += TransformBasis.RUN) {
-            float scale = basis.scale(k, w / TransformBasis.RUN);
-            int end = Math.min(basis.width(), w + TransformBasis.RUN);
-            for (int i = w; i < end; i++) {
-                row[i] = scale * basis.codes().get(ValueLayout.JAVA_BYTE, at + i);
-            }
+        for (int k = 0; k < components; k++) {
+            PanamaTile.positiveZeros(sums, k * PanamaTile.ROW, vectors);
         }
-    }
-
-    private static void add(float c, float[] row, float[] sums, int at, int width) {
-        for (int w = 0; w < width; w++) {
-            sums[at + w] = Math.fma(c, row[w], sums[at + w]);
-        }
-    }
-
-    private static void project(float[] transposed, float[] row, int width, float[] sums) {
-        Arrays.fill(sums, 0);
-        for (int w = 0; w < width; w++) {
-            float u = row[w];
-            for (int t = 0; t < TOKENS; t++) {
-                sums[t] = Math.fma(u, transposed[w * TOKENS + t], sums[t]);
-            }
-        }
-    }
-
-    /** -0 + 0 is 0; any other value stays as it is. */
-    private static void positiveZeros(float[] values, int at, int count) {
-        for (int i = at; i < at + count; i++) {
-            values[i] += 0f;
-        }
+        Transposition.copy(sums, 0, PanamaTile.ROW, coefficients, to, 4 * toStride, components, tokens);
     }
 }

@@ -1,0 +1,56 @@
+package dev.kvcapsule.engine.kernel;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/** Dequantizes parts of a basis's rows with the Vector API. */
+final class BasisRows {
+    private static final VectorSpecies<Float> FLOAT = VectorWidth.FLOAT;
+    private static final VectorSpecies<Byte> BYTE = VectorWidth.BYTE_FOR_INT;
+    private static final int LANES = FLOAT.length();
+    private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
+
+    private BasisRows() {}
+
+    /**
+     * Writes {@code u[k][first]} and what follows, zeros for values beyond the row.
+     *
+     * @param basis the basis
+     * @param k     component
+     * @param first first value, a multiple of the lanes of a vector, so that each vector lies in one run
+     * @param count values to write, a multiple of the lanes of a vector
+     * @param to    f32
+     * @param at    bytes to the first
+     */
+    static void write(TransformBasis basis, int k, int first, int count, MemorySegment to, long at) {
+        int done = vectors(basis, k, first, Math.min(count, (basis.width() - first) / LANES * LANES), to, at);
+        for (int i = done; i < count; i++) {
+            to.set(Bounds.FLOAT, at + 4L * i, first + i < basis.width() ? value(basis, k, first + i) : 0);
+        }
+    }
+
+    private static int vectors(TransformBasis basis, int k, int first, int count, MemorySegment to, long at) {
+        MemorySegment codes = basis.codes();
+        MemorySegment scales = basis.scales();
+        long code = (long) k * basis.width() + first;
+        // At 128 bits a vector of bytes has more lanes than are used.
+        int end = (int) Math.min(count, codes.byteSize() - BYTE.length() - code + LANES);
+        long scale = 2L * k * TransformBasis.runs(basis.width());
+        int i = 0;
+        for (; i <= end - LANES; i += LANES) {
+            float factor = Float.float16ToFloat(scales.get(Bounds.SHORT, scale + 2L * ((first + i) / TransformBasis.RUN)));
+            FloatVector value = (FloatVector) ByteVector.fromMemorySegment(BYTE, codes, code + i, LE).convertShape(VectorOperators.B2F, FLOAT, 0);
+            value.mul(factor).intoMemorySegment(to, at + 4L * i, LE);
+        }
+        return i;
+    }
+
+    private static float value(TransformBasis basis, int k, int w) {
+        return basis.scale(k, w / TransformBasis.RUN) * basis.codes().get(ValueLayout.JAVA_BYTE, (long) k * basis.width() + w);
+    }
+}
