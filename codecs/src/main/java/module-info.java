@@ -2,6 +2,8 @@
 module dev.kvcapsule.codecs {
     requires transitive dev.kvcapsule.engine;
 
+    provides dev.kvcapsule.engine.calibration.CalibrationFactory with dev.kvcapsule.codecs.klt.KltCalibrationFactory;
+
     provides dev.kvcapsule.engine.codec.CodecFactory with
             dev.kvcapsule.codecs.fp8.Fp8CodecFactory,
             dev.kvcapsule.codecs.kivi.KiviCodecFactory,

@@ -6,6 +6,7 @@ module dev.kvcapsule.engine {
 
     exports dev.kvcapsule.engine;
     exports dev.kvcapsule.engine.cache;
+    exports dev.kvcapsule.engine.calibration;
     exports dev.kvcapsule.engine.codec;
     exports dev.kvcapsule.engine.compare;
     exports dev.kvcapsule.engine.format;
@@ -14,6 +15,7 @@ module dev.kvcapsule.engine {
     exports dev.kvcapsule.engine.memory;
     exports dev.kvcapsule.engine.pipeline;
 
+    uses dev.kvcapsule.engine.calibration.CalibrationFactory;
     uses dev.kvcapsule.engine.codec.CodecFactory;
     uses dev.kvcapsule.engine.linalg.LinearAlgebraProvider;
 }

@@ -1,5 +1,7 @@
 package dev.kvcapsule.codecs.klt;
 
+import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.SubCache;
@@ -56,9 +58,21 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
     @Override
     public Codec bind(CacheLayout layout, MemorySegment carried, Bases bases) throws IOException {
         if (settings.hasSharedBasis()) {
-            throw new UnsupportedOperationException("shared bases");
+            if (carried.byteSize() > 0) {
+                throw new MalformedDataException("a capsule with the shared basis " + settings.basis() + " carries one of its own");
+            }
+            return withShared(layout, bases);
         }
         return new KltCodec(spec, settings, carried, PromptBasis.read(layout, this, carried, Arena.ofAuto()));
+    }
+
+    /** This codec with the shared basis that its parameters name. */
+    KltCodec withShared(CacheLayout layout, Bases bases) throws IOException {
+        KltBasis shared = KltBasis.parse(bases.find(settings.basis()));
+        if (!shared.digest().equals(settings.basis())) {
+            throw new CapsuleRefusedException("the capsule needs basis " + settings.basis() + ", found " + shared.digest());
+        }
+        return new KltCodec(spec, settings, MemorySegment.NULL, shared.transforms(layout, settings, Arena.ofAuto()));
     }
 
     @Override

@@ -1,6 +1,7 @@
 package dev.kvcapsule.codecs.klt;
 
 import dev.kvcapsule.codecs.coefficients.CoefficientTables;
+import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.CodecParameter;
@@ -29,9 +30,42 @@ final class KltFitting {
     /** Step without anybody's wish, in units of a tensor's deviation. */
     private static final double OWN_BASIS_STEP = 0.6;
 
+    /** Step without anybody's wish, in units of the cache's numbers, weighted. */
+    private static final double SHARED_BASIS_STEP = 1;
+
     private KltFitting() {}
 
     static KltCodec fit(KltCodec codec, KvCache cache, FitOptions options) throws IOException {
+        return codec.settings().hasSharedBasis() ? withSharedBasis(codec, cache, options) : withOwnBasis(codec, cache, options);
+    }
+
+    private static KltCodec withSharedBasis(KltCodec codec, KvCache cache, FitOptions options) throws IOException {
+        int layers = KltBasis.parse(options.bases().find(codec.settings().basis())).layersPerGroup();
+        String group = layers == 0 ? KltSettings.ALL : Integer.toString(layers);
+        if (!codec.settings().group().equals(CodecParameter.AUTO) && !codec.settings().group().equals(group)) {
+            throw new CapsuleRefusedException("codec klt: group=" + codec.settings().group() + ", but basis " + codec.settings().basis() + " is for group=" + group);
+        }
+        CodecSpec spec = codec.spec().with("group", group);
+        double step = codec.settings().step().orElse(SHARED_BASIS_STEP);
+        KltCodec bound = withStep(spec, step).withShared(cache.layout(), options.bases());
+        if (codec.settings().ratio().isPresent() || codec.settings().maxError().isPresent()) {
+            step = new RateControl(cache, options, candidate -> {
+                KltCodec tried = withStep(spec, candidate);
+                return new KltCodec(tried.spec(), tried.settings(), MemorySegment.NULL, bound.transforms());
+            }).step(codec.settings());
+            KltCodec chosen = withStep(spec, step);
+            return new KltCodec(chosen.spec(), chosen.settings(), MemorySegment.NULL, bound.transforms());
+        }
+        return bound;
+    }
+
+    /** Neither fitted nor bound. What the spec says is what coders use: the step as it is written. */
+    private static KltCodec withStep(CodecSpec spec, double step) {
+        CodecSpec settled = spec.with("step", text(step));
+        return new KltCodec(settled, KltSettings.of(settled), MemorySegment.NULL, null);
+    }
+
+    private static KltCodec withOwnBasis(KltCodec codec, KvCache cache, FitOptions options) throws IOException {
         CodecSpec spec = codec.spec();
         if (codec.settings().group().equals(CodecParameter.AUTO)) {
             spec = spec.with("group", cache.layout().tokens() < LONG_CONTEXT ? 1 : 3);
@@ -73,16 +107,14 @@ final class KltFitting {
     }
 
     private static KltCodec withStep(KltCodec codec, List<PromptSpectrum> spectra, double step, Arena arena) {
-        // What the spec says is what coders use: the step as it is written.
-        CodecSpec spec = codec.spec().with("step", text(step));
-        KltSettings settings = KltSettings.of(spec);
+        KltCodec stepped = withStep(codec.spec(), step);
         ByteArrayOutputStream carried = new ByteArrayOutputStream();
         List<Transform> transforms = new ArrayList<>();
         for (PromptSpectrum spectrum : spectra) {
-            transforms.add(PromptBasis.write(spectrum, settings.step().getAsDouble(), carried, arena));
+            transforms.add(PromptBasis.write(spectrum, stepped.settings().step().getAsDouble(), carried, arena));
         }
         MemorySegment basis = arena.allocate(Math.max(1, carried.size()), 64).asSlice(0, carried.size()).copyFrom(MemorySegment.ofArray(carried.toByteArray()));
-        return new KltCodec(spec, settings, basis, new Transforms(transforms, CoefficientTables.standard()));
+        return new KltCodec(stepped.spec(), stepped.settings(), basis, new Transforms(transforms, CoefficientTables.standard()));
     }
 
     /** Four significant digits, as the parameter's syntax wants them. */

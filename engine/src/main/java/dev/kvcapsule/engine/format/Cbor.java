@@ -19,7 +19,7 @@ import java.util.TreeMap;
  * {@link Double} (always 64 bits), {@link Boolean}, {@link String}, {@code byte[]}, {@link List} and {@link Map} with text keys. The
  * reader accepts exactly what the writer writes, so that a value has one encoding and can be signed as bytes.
  */
-final class Cbor {
+public final class Cbor {
     private static final int MAX_DEPTH = 16;
 
     private static final int UNSIGNED = 0;
@@ -36,7 +36,7 @@ final class Cbor {
     private Cbor() {}
 
     /** @throws IllegalArgumentException if a value is of another class */
-    static byte[] write(Object value) {
+    public static byte[] write(Object value) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         write(value, out);
         return out.toByteArray();
@@ -94,7 +94,7 @@ final class Cbor {
      * @param offset where the bytes lie in their file, for messages
      * @throws MalformedDataException if they are anything but one deterministic encoding
      */
-    static Object read(ByteBuffer bytes, long offset) throws MalformedDataException {
+    public static Object read(ByteBuffer bytes, long offset) throws MalformedDataException {
         Reader reader = new Reader(bytes.duplicate(), offset);
         Object value = reader.value(0);
         if (reader.in.hasRemaining()) {

@@ -8,13 +8,19 @@ import java.util.Map;
 import java.util.Set;
 
 /** A decoded CBOR map whose fields are asked for by name and type; what is missing, of another type or unknown is malformed. */
-final class CborMap {
+public final class CborMap {
     private final Map<?, ?> map;
     private final String path;
     private final long offset;
     private final Set<String> seen = new HashSet<>();
 
-    CborMap(Object value, String path, long offset) throws MalformedDataException {
+    /**
+     * @param value a value that {@link Cbor#read} gave
+     * @param path its name, for messages
+     * @param offset where it began, for messages
+     * @throws MalformedDataException if it is not a map
+     */
+    public CborMap(Object value, String path, long offset) throws MalformedDataException {
         this.path = path;
         this.offset = offset;
         if (!(value instanceof Map<?, ?> fields)) {
@@ -23,7 +29,8 @@ final class CborMap {
         this.map = fields;
     }
 
-    MalformedDataException malformed(String reason) {
+    /** What to throw about this map. */
+    public MalformedDataException malformed(String reason) {
         return MalformedDataException.at(offset, path, reason);
     }
 
@@ -36,11 +43,13 @@ final class CborMap {
         return type.cast(value);
     }
 
-    boolean has(String key) {
+    /** Whether there is a field of that name. */
+    public boolean has(String key) {
         return map.containsKey(key);
     }
 
-    long number(String key, long min, long max) throws MalformedDataException {
+    /** A whole number in a range. */
+    public long number(String key, long min, long max) throws MalformedDataException {
         long number = get(key, Long.class);
         if (number < min || number > max) {
             throw malformed("field '" + key + "' is " + number + ", outside " + min + ".." + max);
@@ -48,27 +57,33 @@ final class CborMap {
         return number;
     }
 
-    int integer(String key, int min, int max) throws MalformedDataException {
+    /** A whole number in a range. */
+    public int integer(String key, int min, int max) throws MalformedDataException {
         return (int) number(key, min, max);
     }
 
-    double real(String key) throws MalformedDataException {
+    /** A binary64 number. */
+    public double real(String key) throws MalformedDataException {
         return get(key, Double.class);
     }
 
-    String text(String key) throws MalformedDataException {
+    /** A text. */
+    public String text(String key) throws MalformedDataException {
         return get(key, String.class);
     }
 
-    byte[] bytes(String key) throws MalformedDataException {
+    /** A byte string. */
+    public byte[] bytes(String key) throws MalformedDataException {
         return get(key, byte[].class);
     }
 
-    CborMap map(String key) throws MalformedDataException {
+    /** A map. */
+    public CborMap map(String key) throws MalformedDataException {
         return new CborMap(get(key, Map.class), path + "." + key, offset);
     }
 
-    List<CborMap> maps(String key) throws MalformedDataException {
+    /** An array of maps. */
+    public List<CborMap> maps(String key) throws MalformedDataException {
         List<CborMap> maps = new ArrayList<>();
         for (Object element : get(key, List.class)) {
             maps.add(new CborMap(element, path + "." + key + "[" + maps.size() + "]", offset));
@@ -76,7 +91,8 @@ final class CborMap {
         return maps;
     }
 
-    long[] numbers(String key) throws MalformedDataException {
+    /** An array of whole numbers. */
+    public long[] numbers(String key) throws MalformedDataException {
         List<?> list = get(key, List.class);
         long[] numbers = new long[list.size()];
         for (int i = 0; i < numbers.length; i++) {
@@ -88,7 +104,8 @@ final class CborMap {
         return numbers;
     }
 
-    List<Double> reals(String key) throws MalformedDataException {
+    /** An array of binary64 numbers. */
+    public List<Double> reals(String key) throws MalformedDataException {
         List<Double> reals = new ArrayList<>();
         for (Object element : get(key, List.class)) {
             if (!(element instanceof Double real)) {
@@ -100,7 +117,7 @@ final class CborMap {
     }
 
     /** Every field as text. */
-    Map<String, String> texts(String key) throws MalformedDataException {
+    public Map<String, String> texts(String key) throws MalformedDataException {
         CborMap inner = map(key);
         Map<String, String> texts = new java.util.TreeMap<>();
         for (Object name : inner.map.keySet()) {
@@ -110,7 +127,7 @@ final class CborMap {
     }
 
     /** @throws MalformedDataException if there is a field that nobody asked for: a later version's, or an attack */
-    void end() throws MalformedDataException {
+    public void end() throws MalformedDataException {
         for (Object key : map.keySet()) {
             if (!seen.contains((String) key)) {
                 throw malformed("unknown field '" + key + "'");

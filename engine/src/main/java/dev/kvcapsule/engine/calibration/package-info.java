@@ -1,0 +1,2 @@
+/** What calibration learns of a model besides its caches: how much errors harm, and where. */
+package dev.kvcapsule.engine.calibration;
