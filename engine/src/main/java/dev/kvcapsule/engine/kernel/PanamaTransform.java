@@ -7,6 +7,9 @@ import java.lang.foreign.MemorySegment;
  * coefficients are, so that the order of additions does not depend on the vector width.
  */
 public final class PanamaTransform implements TransformKernel {
+    /** Groups of rows that are brought from memory together. */
+    private static final int AHEAD = 8;
+
     /** Creates the kernel; it has no state. */
     public PanamaTransform() {}
 
@@ -17,6 +20,7 @@ public final class PanamaTransform implements TransformKernel {
         new PanamaProduct(basis.width(),
                 (token, first, count, packed, at) -> MemorySegment.copy(coefficients, from + 4 * (token * fromStride + first), packed, at, 4L * count),
                 (first, depth, column, panel) -> {
+                    scratch.keep(BasisRows.touch(basis, first, depth, column, PanamaTile.COLUMNS));
                     for (int k = 0; k < depth; k++) {
                         BasisRows.write(basis, first + k, column, PanamaTile.COLUMNS, panel, k * PanamaTile.ROW);
                     }
@@ -45,9 +49,12 @@ public final class PanamaTransform implements TransformKernel {
         MemorySegment packed = scratch.packed(PanamaTile.ROWS * PanamaTile.A_ROW);
         for (int w = 0; w < basis.width(); w += PanamaTile.DEPTH) {
             int depth = Math.min(PanamaTile.DEPTH, basis.width() - w);
-            Transposition.copy(rows, from + 4L * w, 4 * fromStride, panel, 0, PanamaTile.ROW, tokens, depth);
+            scratch.transposition().copy(rows, from + 4L * w, 4 * fromStride, panel, 0, PanamaTile.ROW, tokens, depth);
             int padded = Math.ceilDiv(depth, PanamaTile.LANES) * PanamaTile.LANES;
             for (int g = 0; g < groups; g++) {
+                if (g % AHEAD == 0) {
+                    scratch.keep(BasisRows.touch(basis, g * PanamaTile.ROWS, AHEAD * PanamaTile.ROWS, w, depth));
+                }
                 for (int r = 0; r < PanamaTile.ROWS; r++) {
                     // Beyond the last component some other row will do: nobody reads those sums.
                     int k = Math.min(components - 1, g * PanamaTile.ROWS + r);
@@ -59,6 +66,6 @@ public final class PanamaTransform implements TransformKernel {
         for (int k = 0; k < components; k++) {
             PanamaTile.positiveZeros(sums, k * PanamaTile.ROW, vectors);
         }
-        Transposition.copy(sums, 0, PanamaTile.ROW, coefficients, to, 4 * toStride, components, tokens);
+        scratch.transposition().copy(sums, 0, PanamaTile.ROW, coefficients, to, 4 * toStride, components, tokens);
     }
 }

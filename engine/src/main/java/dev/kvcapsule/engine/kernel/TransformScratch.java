@@ -11,6 +11,8 @@ public final class TransformScratch implements AutoCloseable {
     private final GrowingBuffer packed = new GrowingBuffer();
     private final GrowingBuffer panel = new GrowingBuffer();
     private final GrowingBuffer tile = new GrowingBuffer();
+    private Transposition transposition;
+    private int kept;
     private int[] counts = new int[0];
     private float[] first = new float[0];
     private float[] second = new float[0];
@@ -31,6 +33,19 @@ public final class TransformScratch implements AutoCloseable {
     /** Sums. */
     MemorySegment tile(long bytes) {
         return tile.atLeast(bytes);
+    }
+
+    /** Its arrays; only Panama forms may ask, since it is one. */
+    Transposition transposition() {
+        if (transposition == null) {
+            transposition = new Transposition();
+        }
+        return transposition;
+    }
+
+    /** Makes a value count, so that what it was made from cannot be left out. */
+    void keep(int value) {
+        kept += value;
     }
 
     /** At least so many ints, with any contents. */
