@@ -16,12 +16,15 @@ final class Transposition {
     private final float[] block = new float[ROWS * COLUMNS];
     private final float[] turned = new float[ROWS * COLUMNS];
 
+    private int kept;
+
     Transposition() {}
 
     /** {@code to[j][i] = from[i][j]} for i &lt; rows, j &lt; columns; strides and offsets in bytes. */
     void copy(MemorySegment from, long fromAt, long fromStride, MemorySegment to, long toAt, long toStride, int rows, int columns) {
         for (int j = 0; j < columns; j += COLUMNS) {
             int width = Math.min(COLUMNS, columns - j);
+            kept += touch(from, fromAt + 4L * j, fromStride, rows, width);
             for (int i = 0; i < rows; i += ROWS) {
                 int height = Math.min(ROWS, rows - i);
                 for (int r = 0; r < height; r++) {
@@ -31,6 +34,17 @@ final class Transposition {
                 write(to, toAt + j * toStride + 4L * i, toStride, height, width);
             }
         }
+    }
+
+    /** Reads a value of every line, as {@link BasisRows#touch} does, for the same reason. */
+    private static int touch(MemorySegment from, long at, long stride, int rows, int width) {
+        int sum = 0;
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < width; j += ROWS) {
+                sum += from.get(PanamaTile.INT, at + i * stride + 4L * j);
+            }
+        }
+        return sum;
     }
 
     private static void turn(float[] block, float[] turned) {
