@@ -1,37 +1,58 @@
 package dev.kvcapsule.engine.kernel;
 
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorSpecies;
+import java.lang.foreign.ValueLayout;
 
-/** Copies f32 matrices transposed, by small blocks in arrays: C2 checks the bounds of an array's loop once, and whole lines are written. */
+/** Copies f32 matrices transposed, by small blocks that stay in the first-level cache. */
 final class Transposition {
-    private static final VectorSpecies<Float> FLOAT = VectorWidth.FLOAT;
     /** Rows of a block: a line of the transpose. */
     private static final int ROWS = 16;
     /** Columns of a block. */
     private static final int COLUMNS = 64;
 
-    private final float[] block = new float[ROWS * COLUMNS];
-    private final float[] turned = new float[ROWS * COLUMNS];
+    private static final ValueLayout.OfInt BITS = ValueLayout.JAVA_INT_UNALIGNED;
 
+    private final float[] block = new float[ROWS * COLUMNS];
     private int kept;
 
     Transposition() {}
 
-    /** {@code to[j][i] = from[i][j]} for i &lt; rows, j &lt; columns; strides and offsets in bytes. */
-    void copy(MemorySegment from, long fromAt, long fromStride, MemorySegment to, long toAt, long toStride, int rows, int columns) {
-        for (int j = 0; j < columns; j += COLUMNS) {
-            int width = Math.min(COLUMNS, columns - j);
-            kept += touch(from, fromAt + 4L * j, fromStride, rows, width);
-            for (int i = 0; i < rows; i += ROWS) {
-                int height = Math.min(ROWS, rows - i);
+    /**
+     * {@code to[j][i] = from[i][j]} for i &lt; rows, j &lt; columns, out of a segment.
+     *
+     * @param fromAt     bytes to the first value
+     * @param fromStride bytes from row to row
+     * @param toAt       index of the first value
+     * @param toStride   values from row to row
+     */
+    void read(MemorySegment from, long fromAt, long fromStride, float[] to, int toAt, int toStride, int rows, int columns) {
+        for (int i = 0; i < rows; i += ROWS) {
+            int height = Math.min(ROWS, rows - i);
+            kept += touch(from, fromAt + i * fromStride, fromStride, height, columns);
+            for (int j = 0; j < columns; j += COLUMNS) {
+                int width = Math.min(COLUMNS, columns - j);
                 for (int r = 0; r < height; r++) {
                     MemorySegment.copy(from, Bounds.FLOAT, fromAt + (i + r) * fromStride + 4L * j, block, r * COLUMNS, width);
                 }
-                turn(block, turned);
-                write(to, toAt + j * toStride + 4L * i, toStride, height, width);
+                if (height == ROWS) {
+                    turnLines(block, to, toAt + j * toStride + i, toStride, width);
+                } else {
+                    turn(block, 0, COLUMNS, to, toAt + j * toStride + i, toStride, height, width);
+                }
+            }
+        }
+    }
+
+    /** As {@link #read}, into a segment: {@code fromAt} and {@code fromStride} count values, {@code toAt} and {@code toStride} bytes. */
+    void write(float[] from, int fromAt, int fromStride, MemorySegment to, long toAt, long toStride, int rows, int columns) {
+        for (int i = 0; i < rows; i += COLUMNS) {
+            int height = Math.min(COLUMNS, rows - i);
+            for (int j = 0; j < columns; j += ROWS) {
+                int width = Math.min(ROWS, columns - j);
+                turn(from, fromAt + i * fromStride + j, fromStride, block, 0, COLUMNS, height, width);
+                for (int r = 0; r < width; r++) {
+                    MemorySegment.copy(block, r * COLUMNS, to, Bounds.FLOAT, toAt + (j + r) * toStride + 4L * i, height);
+                }
             }
         }
     }
@@ -41,28 +62,25 @@ final class Transposition {
         int sum = 0;
         for (int i = 0; i < rows; i++) {
             for (int j = 0; j < width; j += ROWS) {
-                sum += from.get(PanamaTile.INT, at + i * stride + 4L * j);
+                sum += from.get(BITS, at + i * stride + 4L * j);
             }
         }
         return sum;
     }
 
-    private static void turn(float[] block, float[] turned) {
-        for (int j = 0; j < COLUMNS; j++) {
+    /** Sixteen rows, whose loop C2 unrolls. */
+    private static void turnLines(float[] from, float[] to, int at, int stride, int columns) {
+        for (int j = 0; j < columns; j++) {
             for (int i = 0; i < ROWS; i++) {
-                turned[j * ROWS + i] = block[i * COLUMNS + j];
+                to[at + j * stride + i] = from[i * COLUMNS + j];
             }
         }
     }
 
-    private void write(MemorySegment to, long at, long stride, int height, int width) {
-        for (int j = 0; j < width; j++) {
-            if (height == ROWS) {
-                for (int i = 0; i < ROWS; i += FLOAT.length()) {
-                    FloatVector.fromArray(FLOAT, turned, j * ROWS + i).intoMemorySegment(to, at + j * stride + 4L * i, ByteOrder.LITTLE_ENDIAN);
-                }
-            } else {
-                MemorySegment.copy(turned, j * ROWS, to, Bounds.FLOAT, at + j * stride, height);
+    private static void turn(float[] from, int fromAt, int fromStride, float[] to, int at, int stride, int rows, int columns) {
+        for (int j = 0; j < columns; j++) {
+            for (int i = 0; i < rows; i++) {
+                to[at + j * stride + i] = from[fromAt + i * fromStride + j];
             }
         }
     }
