@@ -1,6 +1,7 @@
 package dev.kvcapsule.engine.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /**
  * {@code c += a b}, block by block: a is packed once, zeros are looked for meanwhile; a tile of c is copied to scratch, where it stays until all of a and b
@@ -19,14 +20,14 @@ final class PanamaProduct {
     @FunctionalInterface
     interface Rows {
         /** Writes values {@code first} to {@code first + count - 1} of row {@code row}, f32, from {@code at} on. */
-        void write(int row, int first, int count, MemorySegment to, long at);
+        void write(int row, int first, int count, float[] to, int at);
     }
 
     /** Where b comes from. */
     @FunctionalInterface
     interface Panels {
         /** Writes rows {@code first} to {@code first + depth - 1}, {@link PanamaTile#COLUMNS} columns from {@code column} on, zeros beyond the last. */
-        void write(int first, int depth, int column, MemorySegment to);
+        void write(int first, int depth, int column, float[] to);
     }
 
     private final int n;
@@ -59,19 +60,19 @@ final class PanamaProduct {
     private void block(int row, int rows, int first, int count) {
         int groups = Math.ceilDiv(rows, PanamaTile.ROWS);
         int slots = Math.ceilDiv(count, PanamaTile.DEPTH);
-        long slotBytes = PanamaTile.ROWS * PanamaTile.A_ROW;
-        MemorySegment packed = scratch.packed(groups * slots * slotBytes + slotBytes);
+        int slot = PanamaTile.ROWS * PanamaTile.DEPTH;
+        float[] packed = scratch.first((groups * slots + 1) * slot);
         int[] counts = scratch.counts(groups * slots * PanamaTile.ROWS);
         for (int g = 0; g < groups; g++) {
             for (int s = 0; s < slots; s++) {
                 int at = g * slots + s;
                 int firstRow = g * PanamaTile.ROWS;
                 pack(row + firstRow, Math.min(PanamaTile.ROWS, rows - firstRow), first + s * PanamaTile.DEPTH, Math.min(PanamaTile.DEPTH, count - s * PanamaTile.DEPTH),
-                        packed, at * slotBytes, groups * slots * slotBytes, counts, at * PanamaTile.ROWS);
+                        packed, at * slot, groups * slots * slot, counts, at * PanamaTile.ROWS);
             }
         }
-        MemorySegment panel = scratch.panel(PanamaTile.DEPTH * PanamaTile.ROW);
-        MemorySegment tile = scratch.tile(groups * PanamaTile.ROWS * PanamaTile.ROW);
+        float[] panel = scratch.third(PanamaTile.DEPTH * PanamaTile.COLUMNS);
+        float[] tile = scratch.second(groups * PanamaTile.ROWS * PanamaTile.COLUMNS);
         for (int column = 0; column < n; column += PanamaTile.COLUMNS) {
             int columns = Math.min(PanamaTile.COLUMNS, n - column);
             int vectors = Math.ceilDiv(columns, PanamaTile.LANES);
@@ -81,86 +82,87 @@ final class PanamaProduct {
                 b.write(first + s * PanamaTile.DEPTH, depth, column, panel);
                 for (int g = 0; g < groups; g++) {
                     int at = g * slots + s;
-                    long sums = g * PanamaTile.ROWS * PanamaTile.ROW;
+                    int sums = g * PanamaTile.ROWS * PanamaTile.COLUMNS;
                     if (counts[at * PanamaTile.ROWS] == DENSE) {
-                        PanamaTile.dense(packed, at * slotBytes, panel, depth, tile, sums, vectors);
+                        PanamaTile.dense(packed, at * slot, panel, depth, tile, sums, vectors);
                     } else {
-                        sparse(packed, at * slotBytes, counts, at * PanamaTile.ROWS, panel, tile, sums);
+                        sparse(packed, at * slot, counts, at * PanamaTile.ROWS, panel, tile, sums);
                     }
                 }
             }
-            write(tile, row, rows, column, columns, vectors);
+            write(tile, row, rows, column, columns);
         }
     }
 
-    private static void sparse(MemorySegment packed, long at, int[] counts, int firstCount, MemorySegment panel, MemorySegment tile, long sums) {
-        long list = at;
+    private static void sparse(float[] packed, int at, int[] counts, int firstCount, float[] panel, float[] tile, int sums) {
+        int list = at;
         for (int r = 0; r < PanamaTile.ROWS; r++) {
             int count = counts[firstCount + r];
             if (count > 0) {
-                PanamaTile.sparse(packed, list, count, panel, tile, sums + r * PanamaTile.ROW);
-                list += 8L * count;
+                PanamaTile.sparse(packed, list, count, panel, tile, sums + r * PanamaTile.COLUMNS);
+                list += 2 * count;
             }
         }
     }
 
     /** Fills a slot: all values, rows one after the other, or the lists of the rows; {@code spare} is a free slot. */
-    private void pack(int row, int rows, int first, int depth, MemorySegment packed, long slot, long spare, int[] counts, int firstCount) {
+    private void pack(int row, int rows, int first, int depth, float[] packed, int slot, int spare, int[] counts, int firstCount) {
         int total = 0;
         for (int r = 0; r < PanamaTile.ROWS; r++) {
-            long to = spare + r * PanamaTile.A_ROW;
+            int to = spare + r * PanamaTile.DEPTH;
             int count = 0;
             if (r < rows) {
                 a.write(row + r, first, depth, packed, to);
-                for (int p = 0; p < depth; p++) {
-                    // Twice the bits: both zeros are zero.
-                    count += packed.get(PanamaTile.INT, to + 4L * p) << 1 == 0 ? 0 : 1;
+                for (int p = to; p < to + depth; p++) {
+                    count += packed[p] == 0 ? 0 : 1;
                 }
             } else {
-                packed.asSlice(to, PanamaTile.A_ROW).fill((byte) 0);
+                Arrays.fill(packed, to, to + PanamaTile.DEPTH, 0);
             }
             counts[firstCount + r] = count;
             total += count;
         }
         if (total > SPARSE * PanamaTile.ROWS * depth) {
             counts[firstCount] = DENSE;
-            MemorySegment.copy(packed, spare, packed, slot, PanamaTile.ROWS * PanamaTile.A_ROW);
+            System.arraycopy(packed, spare, packed, slot, PanamaTile.ROWS * PanamaTile.DEPTH);
             return;
         }
-        long at = slot;
+        int at = slot;
         for (int r = 0; r < rows; r++) {
-            if (counts[firstCount + r] == 0) {
-                continue;
-            }
-            long from = spare + r * PanamaTile.A_ROW;
-            for (int p = 0; p < depth; p++) {
-                int bits = packed.get(PanamaTile.INT, from + 4L * p);
-                if (bits << 1 != 0) {
-                    packed.set(PanamaTile.INT, at, bits);
-                    packed.set(PanamaTile.INT, at + 4, p);
-                    at += 8;
-                }
+            if (counts[firstCount + r] > 0) {
+                at = list(packed, spare + r * PanamaTile.DEPTH, depth, at);
             }
         }
     }
 
-    private void read(MemorySegment tile, int row, int rows, int padded, int column, int columns) {
+    /** Writes values that are not zero, each with its number, which a float holds exactly, and gives the end of the list. */
+    private static int list(float[] packed, int from, int depth, int to) {
+        int at = to;
+        for (int p = 0; p < depth; p++) {
+            if (packed[from + p] != 0) {
+                packed[at] = packed[from + p];
+                packed[at + 1] = p;
+                at += 2;
+            }
+        }
+        return at;
+    }
+
+    private void read(float[] tile, int row, int rows, int padded, int column, int columns) {
         for (int r = 0; r < padded; r++) {
-            long to = r * PanamaTile.ROW;
+            int to = r * PanamaTile.COLUMNS;
             int known = r < rows ? columns : 0;
             if (known > 0) {
-                MemorySegment.copy(c, at(row + r, column), tile, to, 4L * known);
+                MemorySegment.copy(c, Bounds.FLOAT, at(row + r, column), tile, to, known);
             }
-            if (known < PanamaTile.COLUMNS) {
-                tile.asSlice(to + 4L * known, 4L * (PanamaTile.COLUMNS - known)).fill((byte) 0);
-            }
+            Arrays.fill(tile, to + known, to + PanamaTile.COLUMNS, 0);
         }
     }
 
-    private void write(MemorySegment tile, int row, int rows, int column, int columns, int vectors) {
+    private void write(float[] tile, int row, int rows, int column, int columns) {
+        PanamaTile.positiveZeros(tile, 0, rows * PanamaTile.COLUMNS);
         for (int r = 0; r < rows; r++) {
-            PanamaTile.positiveZeros(tile, r * PanamaTile.ROW, vectors);
-            MemorySegment.copy(tile, r * PanamaTile.ROW, c, at(row + r, column), 4L * columns);
+            MemorySegment.copy(tile, r * PanamaTile.COLUMNS, c, Bounds.FLOAT, at(row + r, column), columns);
         }
     }
 

@@ -1,36 +1,42 @@
 package dev.kvcapsule.engine.kernel;
 
-import dev.kvcapsule.engine.memory.GrowingBuffer;
-import java.lang.foreign.MemorySegment;
-
 /**
- * Memory of {@link TransformKernel} and {@link GemmKernel} between calls, for one thread at a time: a few megabytes that grow with the number of components
- * (at 3,072 components some 8 MB) and are kept until it is closed.
+ * Memory of {@link TransformKernel} and {@link GemmKernel} between calls, for one thread at a time: some megabytes that grow with the number of components (at
+ * 3,072 of them 7 MB) and are kept until it is closed. Arrays, since the loops that they are for need those; what comes from and goes to native memory is copied.
  */
 public final class TransformScratch implements AutoCloseable {
-    private final GrowingBuffer packed = new GrowingBuffer();
-    private final GrowingBuffer panel = new GrowingBuffer();
-    private final GrowingBuffer tile = new GrowingBuffer();
-    private int[] counts = new int[0];
-    private float[] first = new float[0];
-    private float[] second = new float[0];
+    private static final float[] NOTHING = {};
+
+    private float[] first = NOTHING;
+    private float[] second = NOTHING;
+    private float[] third = NOTHING;
+    private int[] counts = {};
+    private Transposition transposition;
+    private int kept;
 
     /** Empty; memory is taken when it is needed. */
     public TransformScratch() {}
 
-    /** Rows whose values are broadcast. */
-    MemorySegment packed(long bytes) {
-        return packed.atLeast(bytes);
+    /** An array of at least this length, with any contents. */
+    float[] first(int length) {
+        first = atLeast(first, length);
+        return first;
     }
 
-    /** What the vectors of a product are read from. */
-    MemorySegment panel(long bytes) {
-        return panel.atLeast(bytes);
+    /** As {@link #first}, another one. */
+    float[] second(int length) {
+        second = atLeast(second, length);
+        return second;
     }
 
-    /** Sums. */
-    MemorySegment tile(long bytes) {
-        return tile.atLeast(bytes);
+    /** As {@link #first}, another one. */
+    float[] third(int length) {
+        third = atLeast(third, length);
+        return third;
+    }
+
+    private static float[] atLeast(float[] array, int length) {
+        return array.length < length ? new float[length] : array;
     }
 
     /** At least so many ints, with any contents. */
@@ -41,26 +47,24 @@ public final class TransformScratch implements AutoCloseable {
         return counts;
     }
 
-    /** At least so many floats on the heap, with any contents: C2 vectorizes plain loops on arrays. */
-    float[] first(int length) {
-        if (first.length < length) {
-            first = new float[length];
+    Transposition transposition() {
+        if (transposition == null) {
+            transposition = new Transposition();
         }
-        return first;
+        return transposition;
     }
 
-    /** As {@link #first}, another one. */
-    float[] second(int length) {
-        if (second.length < length) {
-            second = new float[length];
-        }
-        return second;
+    /** Makes a value count, so that what it was made from cannot be left out. */
+    void keep(int value) {
+        kept += value;
     }
 
     @Override
     public void close() {
-        packed.close();
-        panel.close();
-        tile.close();
+        first = NOTHING;
+        second = NOTHING;
+        third = NOTHING;
+        counts = new int[0];
+        transposition = null;
     }
 }

@@ -33,6 +33,14 @@ public abstract class BlockedLinearAlgebra implements LinearAlgebra {
      */
     protected abstract void orthonormalize(MemorySegment q, int rows, int n);
 
+    /** What {@link #gemm} and {@link #gemm64}, whose elements have {@code bytes} bytes, have to check. */
+    protected static void checkProduct(boolean transposeA, boolean transposeB, int m, int n, int k, MemorySegment a, int lda, MemorySegment b, int ldb,
+            MemorySegment c, int ldc, int bytes) {
+        Matrices.check(a, transposeA ? k : m, transposeA ? m : k, lda, bytes);
+        Matrices.check(b, transposeB ? n : k, transposeB ? k : n, ldb, bytes);
+        Matrices.checkWritable(c, m, n, ldc, bytes);
+    }
+
     @Override
     public final void accumulateGram(MemorySegment x, long rows, int n, MemorySegment c) {
         if (n < 1) {

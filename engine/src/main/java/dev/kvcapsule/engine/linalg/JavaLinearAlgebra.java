@@ -43,9 +43,7 @@ public final class JavaLinearAlgebra extends BlockedLinearAlgebra {
     @Override
     public void gemm(boolean transposeA, boolean transposeB, int m, int n, int k, float alpha, MemorySegment a, int lda, MemorySegment b, int ldb,
             float beta, MemorySegment c, int ldc) {
-        Matrices.check(a, transposeA ? k : m, transposeA ? m : k, lda, Float.BYTES);
-        Matrices.check(b, transposeB ? n : k, transposeB ? k : n, ldb, Float.BYTES);
-        Matrices.checkWritable(c, m, n, ldc, Float.BYTES);
+        checkProduct(transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc, Float.BYTES);
         // The kernel knows no factors: alpha (p + c beta / alpha).
         float before = alpha == 1 || alpha == 0 ? beta : beta / alpha;
         scale(c, m, n, ldc, before);
@@ -75,9 +73,7 @@ public final class JavaLinearAlgebra extends BlockedLinearAlgebra {
     @Override
     public void gemm64(boolean transposeA, boolean transposeB, int m, int n, int k, double alpha, MemorySegment a, int lda, MemorySegment b, int ldb,
             double beta, MemorySegment c, int ldc) {
-        Matrices.check(a, transposeA ? k : m, transposeA ? m : k, lda, Double.BYTES);
-        Matrices.check(b, transposeB ? n : k, transposeB ? k : n, ldb, Double.BYTES);
-        Matrices.checkWritable(c, m, n, ldc, Double.BYTES);
+        checkProduct(transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc, Double.BYTES);
         new Gemm64(transposeA, transposeB, alpha, a, lda, b, ldb, beta, c, ldc).run(m, n, k);
     }
 

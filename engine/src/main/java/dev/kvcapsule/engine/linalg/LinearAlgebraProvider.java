@@ -5,6 +5,9 @@ public interface LinearAlgebraProvider {
     /** Short name in lower case, by which a user forces it. */
     String name();
 
+    /** Whether the user has named a library for it, which has to be used then, or to fail. */
+    boolean isForced();
+
     /** Why {@link #open} would fail here; null if it would not. May load the library. */
     String whyNot();
 

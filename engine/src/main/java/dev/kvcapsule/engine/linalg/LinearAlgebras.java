@@ -12,7 +12,7 @@ public final class LinearAlgebras {
     private LinearAlgebras() {}
 
     /**
-     * What {@value #PROPERTY} forces, else the first native library that can be had, else plain Java.
+     * What {@value #PROPERTY} forces, else the first native library that can be had, or that the user has named, else plain Java.
      *
      * @param threads threads it may use, {@code >= 1}
      * @throws IllegalStateException if the forced one is unknown or cannot be had
@@ -23,7 +23,7 @@ public final class LinearAlgebras {
             return named(forced, threads);
         }
         for (LinearAlgebraProvider provider : natives()) {
-            if (provider.whyNot() == null) {
+            if (provider.isForced() || provider.whyNot() == null) {
                 return provider.open(threads);
             }
         }
@@ -42,10 +42,6 @@ public final class LinearAlgebras {
         List<String> names = new ArrayList<>(List.of(JavaLinearAlgebra.NAME));
         for (LinearAlgebraProvider provider : natives()) {
             if (provider.name().equals(name)) {
-                String why = provider.whyNot();
-                if (why != null) {
-                    throw new IllegalStateException(name + " cannot be used: " + why);
-                }
                 return provider.open(threads);
             }
             names.add(provider.name());

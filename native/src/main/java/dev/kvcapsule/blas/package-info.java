@@ -1,0 +1,2 @@
+/** OpenBLAS through the foreign function interface, without JNI. */
+package dev.kvcapsule.blas;
