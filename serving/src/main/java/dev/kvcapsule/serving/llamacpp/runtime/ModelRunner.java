@@ -1,5 +1,7 @@
 package dev.kvcapsule.serving.llamacpp.runtime;
 
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.cache.KvCache;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -91,6 +93,15 @@ public final class ModelRunner implements AutoCloseable {
         context.clear();
         context.evaluate(Arrays.copyOf(all, tokens), 0, capture);
         return all;
+    }
+
+    /**
+     * The cache in a state that {@link #prefill(String, int, Arena)} gave: slices of it.
+     *
+     * @throws MalformedDataException if it is not one
+     */
+    public KvCache read(MemorySegment state) throws MalformedDataException {
+        return context.read(state);
     }
 
     /** How much of an error of a value reaches each layer's output, from the model's weights. */

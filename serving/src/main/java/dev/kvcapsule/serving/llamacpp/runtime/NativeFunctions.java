@@ -30,28 +30,41 @@ final class NativeFunctions {
      */
     @SuppressWarnings("restricted")
     static NativeFunctions open(Path file, Arena arena) throws LlamaException {
+        String refusal = loaderError(file);
+        if (refusal != null) {
+            throw new LlamaException("libllama: " + file + " does not load: " + refusal.replaceAll("\\p{Cntrl}", " "));
+        }
         try {
             return new NativeFunctions(file, SymbolLookup.libraryLookup(file, arena));
         } catch (IllegalArgumentException e) {
-            throw new LlamaException("libllama: " + file + " does not load" + loaderError(file), e);
+            throw new LlamaException("libllama: " + file + " does not load", e);
         }
     }
 
-    /** What dlerror says of another try; empty where there is no dlopen. */
+    /**
+     * Tries to load a library, since Java's own loader does not say why it fails, and prints a warning of its own about files that are no library.
+     *
+     * @return what dlerror says; null if it loads, or where there is no dlopen
+     */
     @SuppressWarnings("restricted")
     private static String loaderError(Path file) {
         SymbolLookup system = LINKER.defaultLookup();
         var open = system.find("dlopen");
+        var close = system.find("dlclose");
         var error = system.find("dlerror");
-        if (open.isEmpty() || error.isEmpty()) {
-            return "";
+        if (open.isEmpty() || close.isEmpty() || error.isEmpty()) {
+            return null;
         }
         try (Arena arena = Arena.ofConfined()) {
             MethodHandle dlopen = LINKER.downcallHandle(open.get(), FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
+            MethodHandle dlclose = LINKER.downcallHandle(close.get(), FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS));
             MethodHandle dlerror = LINKER.downcallHandle(error.get(), FunctionDescriptor.of(ValueLayout.ADDRESS));
             var handle = (MemorySegment) dlopen.invokeExact(arena.allocateFrom(file.toString()), RTLD_LAZY);
-            var text = (MemorySegment) dlerror.invokeExact();
-            return handle.address() == 0 && text.address() != 0 ? ": " + string(text) : "";
+            if (handle.address() == 0) {
+                return string((MemorySegment) dlerror.invokeExact());
+            }
+            int ignored = (int) dlclose.invokeExact(handle);
+            return null;
         } catch (Throwable e) {
             throw failure(e);
         }
