@@ -15,6 +15,7 @@ import dev.kvcapsule.engine.codec.CodecParameter;
 import dev.kvcapsule.engine.codec.CodecSpec;
 import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.codec.TileGeometry;
+import java.math.BigDecimal;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -50,14 +51,24 @@ class CodecsTest {
     @MethodSource("factories")
     void everyValueOfEveryParameterIsTakenAndOthersAreRefused(CodecFactory factory) {
         for (CodecParameter parameter : factory.parameters()) {
-            List<String> good = parameter.choices().isEmpty() ? List.of(Long.toString(parameter.min()), Long.toString(parameter.max())) : parameter.choices();
+            List<String> good = switch (parameter.kind()) {
+                case CHOICE -> parameter.choices();
+                case NUMBER -> List.of(Long.toString((long) parameter.min()), Long.toString((long) parameter.max()));
+                case DECIMAL -> List.of(CodecParameter.AUTO, decimal(parameter.min()), decimal(parameter.max()));
+                case NAME -> List.of(parameter.fallback());
+            };
             for (String value : good) {
                 Codec codec = Codecs.create(CodecSpec.of(factory.name()).with(parameter.name(), value));
                 assertEquals(value, codec.spec().parameters().get(parameter.name()));
                 TileGeometry geometry = codec.geometry(SUB);
                 assertTrue(geometry.blockTokens() % geometry.bodyMultiple() == 0, "groups would be cut at a block's end");
             }
-            List<String> bad = parameter.choices().isEmpty() ? List.of(Long.toString(parameter.min() - 1), Long.toString(parameter.max() + 1), "x", "") : List.of("", "no");
+            List<String> bad = switch (parameter.kind()) {
+                case CHOICE -> List.of("", "no");
+                case NUMBER -> List.of(Long.toString((long) parameter.min() - 1), Long.toString((long) parameter.max() + 1), "x", "");
+                case DECIMAL -> List.of(decimal(parameter.max() * 2), "-1", "1e3", ".5", "x", "");
+                case NAME -> List.of("", "a b", "x".repeat(65));
+            };
             for (String value : bad) {
                 String message = assertThrows(IllegalArgumentException.class, () -> Codecs.create(CodecSpec.of(factory.name()).with(parameter.name(), value))).getMessage();
                 assertEquals("codec " + factory.name() + ": " + parameter.name() + "=" + value + " is not one of " + parameter.range(), message);
@@ -65,6 +76,10 @@ class CodecsTest {
         }
         String message = assertThrows(IllegalArgumentException.class, () -> Codecs.create(factory.name() + ":colour=red")).getMessage();
         assertTrue(message.startsWith("codec " + factory.name() + " has no parameter colour"), message);
+    }
+
+    private static String decimal(double value) {
+        return BigDecimal.valueOf(value).toPlainString();
     }
 
     @Test

@@ -57,6 +57,9 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
 
     @Override
     public Codec bind(CacheLayout layout, MemorySegment carried, Bases bases) throws IOException {
+        if (!settings.isSettled()) {
+            throw new MalformedDataException("codec " + spec + " of a capsule leaves its group or its step open");
+        }
         if (settings.hasSharedBasis()) {
             if (carried.byteSize() > 0) {
                 throw new MalformedDataException("a capsule with the shared basis " + settings.basis() + " carries one of its own");

@@ -44,10 +44,15 @@ record KltSettings(String basis, String group, OptionalDouble step, OptionalDoub
         return !basis.equals(NO_BASIS);
     }
 
-    /** @throws IllegalArgumentException if that is left to the codec and not yet settled */
+    /** Whether nothing is left to the codec any more. */
+    boolean isSettled() {
+        return step.isPresent() && !group.equals(CodecParameter.AUTO);
+    }
+
+    /** Layers a transform in that sub-cache; a codec that is not yet settled takes them one by one. */
     int layersPerGroup(SubCache sub) {
         if (group.equals(CodecParameter.AUTO)) {
-            throw new IllegalArgumentException("codec klt: group=auto is not settled");
+            return 1;
         }
         return group.equals(ALL) ? Math.max(1, sub.layers().size()) : Integer.parseInt(group);
     }
