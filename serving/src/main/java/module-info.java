@@ -4,6 +4,7 @@ module dev.kvcapsule.serving {
     requires com.fasterxml.jackson.core;
 
     exports dev.kvcapsule.serving;
+    exports dev.kvcapsule.serving.calibration;
     exports dev.kvcapsule.serving.files;
     exports dev.kvcapsule.serving.llamacpp;
     exports dev.kvcapsule.serving.llamacpp.runtime;

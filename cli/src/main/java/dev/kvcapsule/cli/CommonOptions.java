@@ -1,11 +1,13 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.codec.Bases;
+import dev.kvcapsule.engine.codec.CodecSpec;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
 import java.io.PrintWriter;
-import picocli.CommandLine;
 import picocli.CommandLine.Option;
+import picocli.CommandLine;
 
 /** Options that every command takes which works on a cache. */
 final class CommonOptions {
@@ -43,21 +45,27 @@ final class CommonOptions {
         }
     }
 
-    /**
-     * @param rawBytes how much there is to do: kernels that need compiling first are not worth it for little
-     * @param progress hears how far it is
-     */
-    PipelineOptions pipeline(long rawBytes, Progress progress) {
-        int available = Runtime.getRuntime().availableProcessors();
+    /** Worker threads. */
+    int threads() {
         if (threads < 0 || threads > 1024) {
             throw new CommandLine.ParameterException(spec.commandLine(), "--threads " + threads + " is not between 1 and 1024");
         }
+        return threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+    }
+
+    /**
+     * @param codec what is coded with
+     * @param rawBytes how much there is to do: kernels that need compiling first are not worth it for little
+     * @param progress hears how far it is
+     * @param bases where shared bases are found
+     */
+    PipelineOptions pipeline(CodecSpec codec, long rawBytes, Progress progress, Bases bases) {
         switch (device) {
             case "cpu", "auto" -> {}
             case "cuda" -> throw new CommandLine.ParameterException(spec.commandLine(), "--device cuda: this version has no CUDA kernels; use cpu or auto");
             default -> throw new CommandLine.ParameterException(spec.commandLine(), "--device " + device + " is none of cpu, cuda, auto");
         }
-        return new PipelineOptions(threads == 0 ? available : threads, ColdStart.kernels(rawBytes), progress);
+        return new PipelineOptions(threads(), ColdStart.kernels(codec, rawBytes), progress, bases);
     }
 
     /** Kernels for work that is not counted in bytes. */

@@ -1,11 +1,13 @@
 package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.CapsuleFiles;
 import dev.kvcapsule.serving.files.DecodeReport;
 import dev.kvcapsule.serving.files.InputFile;
+import dev.kvcapsule.serving.files.FolderBases;
 import dev.kvcapsule.serving.files.OutputException;
 import dev.kvcapsule.serving.files.TemporaryFile;
 import java.io.IOException;
@@ -41,6 +43,9 @@ final class DecodeCommand implements Callable<Integer> {
     private Integer tokens;
 
     @Mixin
+    private BasisOptions basis;
+
+    @Mixin
     private CommonOptions options;
 
     @Override
@@ -74,13 +79,19 @@ final class DecodeCommand implements Callable<Integer> {
         Optional<String> name = Optional.ofNullable(format);
         OptionalInt count = tokens == null ? OptionalInt.empty() : OptionalInt.of(tokens);
         if (Inputs.isStandard(capsule) && tokens == null) {
-            CapsuleReader reader = CapsuleReader.of(Channels.newChannel(System.in));
-            return CapsuleFiles.decode(reader, name, count, out, options.pipeline(reader.manifest().layout().tensorBytes(), bar));
+            try (FolderBases bases = basis.open(capsule)) {
+                CapsuleReader reader = CapsuleReader.of(Channels.newChannel(System.in));
+                return CapsuleFiles.decode(reader, name, count, out, pipeline(reader, bar, bases));
+            }
         }
-        try (InputFile in = Inputs.open(capsule)) {
+        try (InputFile in = Inputs.open(capsule); FolderBases bases = basis.open(capsule)) {
             CapsuleReader reader = Inputs.capsule(in);
-            return CapsuleFiles.decode(reader, name, count, out, options.pipeline(reader.manifest().layout().tensorBytes(), bar));
+            return CapsuleFiles.decode(reader, name, count, out, pipeline(reader, bar, bases));
         }
+    }
+
+    private PipelineOptions pipeline(CapsuleReader reader, ProgressBar bar, FolderBases bases) {
+        return options.pipeline(reader.manifest().codec(), reader.manifest().layout().tensorBytes(), bar, bases);
     }
 
     /** Decodes to a temporary file first: nothing leaves before everything has been checked, and a state is not written front to back. */

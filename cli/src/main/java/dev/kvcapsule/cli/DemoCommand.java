@@ -1,6 +1,7 @@
 package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.cache.KvCache;
+import dev.kvcapsule.engine.codec.Bases;
 import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.compare.CacheComparison;
@@ -94,7 +95,7 @@ final class DemoCommand implements Callable<Integer> {
     private Row measure(Codec codec, String name, Path state, KvCache cache, ModelFacts facts, Path folder) throws IOException {
         Path capsule = folder.resolve("sample.kvc");
         Path restored = folder.resolve("restored.ggsq");
-        PipelineOptions pipeline = options.pipeline(Long.MAX_VALUE, Progress.NONE);
+        PipelineOptions pipeline = options.pipeline(codec.spec(), Long.MAX_VALUE, Progress.NONE, Bases.NONE);
         double encode = Double.MAX_VALUE;
         double decode = Double.MAX_VALUE;
         EncodeReport report = null;
@@ -135,7 +136,7 @@ final class DemoCommand implements Callable<Integer> {
     private void finish(KvCache cache, List<Row> rows, long stateBytes) {
         if (!options.json()) {
             options.out().printf(Locale.ROOT, "%nErrors are relative (0 is no difference); times are of files, the best of %d runs on %d threads, flushed to the disk.%n", RUNS,
-                    options.pipeline(0, Progress.NONE).threads());
+                    options.threads());
             return;
         }
         List<Object> codecs = new ArrayList<>();

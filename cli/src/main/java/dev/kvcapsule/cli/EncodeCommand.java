@@ -4,16 +4,19 @@ import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.codec.CodecParameter;
 import dev.kvcapsule.engine.codec.CodecFactory;
+import dev.kvcapsule.engine.codec.CodecSpec;
 import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.pipeline.CapsuleEncoder;
 import dev.kvcapsule.engine.pipeline.EncodeReport;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.AtomicOutput;
+import dev.kvcapsule.serving.files.FolderBases;
 import dev.kvcapsule.serving.files.InputFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -43,6 +46,9 @@ final class EncodeCommand implements Callable<Integer> {
     private ModelOptions model;
 
     @Mixin
+    private BasisOptions basis;
+
+    @Mixin
     private CommonOptions options;
 
     @Override
@@ -63,9 +69,9 @@ final class EncodeCommand implements Callable<Integer> {
             throw new Failures.UsageException("--json and the capsule cannot both go to standard output");
         }
         long start = System.nanoTime();
-        try (InputFile in = Inputs.open(state); ProgressBar bar = ProgressBar.start("encoding", options.err())) {
+        try (InputFile in = Inputs.open(state); FolderBases bases = basis.open(state); ProgressBar bar = ProgressBar.start("encoding", options.err())) {
             KvCache cache = Inputs.read(in, state, facts);
-            PipelineOptions pipeline = options.pipeline(cache.layout().tensorBytes(), bar);
+            PipelineOptions pipeline = options.pipeline(chosen.spec(), cache.layout().tensorBytes(), bar, bases);
             EncodeReport report = Inputs.writing(output, () -> encode(cache, chosen, pipeline));
             bar.clear();
             noteUnknownRope(cache, chosen);
@@ -93,12 +99,15 @@ final class EncodeCommand implements Callable<Integer> {
         }
     }
 
-    private Codec codec() {
+    private Codec codec() throws IOException {
         if (codec != null && profile != null) {
             throw new Failures.UsageException("--codec and --profile both choose a codec: give one of them");
         }
+        Optional<String> digest = basis.digest();
         try {
-            return Codecs.create(codec != null ? codec : (profile == null ? Profile.BALANCED : profile).codec());
+            Profile wanted = profile == null ? Profile.BALANCED : profile;
+            CodecSpec spec = CodecSpec.parse(codec != null ? codec : digest.isPresent() ? wanted.codecWithBasis() : wanted.codec());
+            return Codecs.create(digest.isPresent() ? spec.with("basis", digest.get()) : spec);
         } catch (IllegalArgumentException e) {
             throw new Failures.UsageException(e.getMessage());
         }

@@ -15,6 +15,11 @@ final class ModelOptions {
             description = "The same by hand, such as rope=interleaved:100000:64,heads=3x64,window=0,memory=dense.")
     private String facts;
 
+    /** The model's file; null if none was named. */
+    Path file() {
+        return model;
+    }
+
     ModelFacts facts() throws IOException {
         if (model != null && facts != null) {
             throw new Failures.UsageException("--model and --model-facts say the same: give one of them");

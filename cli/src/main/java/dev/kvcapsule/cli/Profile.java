@@ -26,6 +26,15 @@ enum Profile {
         return codec;
     }
 
+    /** The codec where there is a shared basis. */
+    String codecWithBasis() {
+        return switch (this) {
+            case EXACT, FAST -> throw new Failures.UsageException("--profile " + label() + " uses no basis: leave --basis out, or take balanced or small");
+            case BALANCED -> "klt:step=1";
+            case SMALL -> "klt:step=2";
+        };
+    }
+
     /** The name that the option takes. */
     String label() {
         return name().toLowerCase(Locale.ROOT);

@@ -42,6 +42,18 @@ final class ProgressBar implements Progress, AutoCloseable {
         err.flush();
     }
 
+    /** Shows a stage and how much of it is done, 0 to 1. */
+    void stage(String stage, double done) {
+        long now = System.nanoTime();
+        if (err == null || now - shown < AGAIN_AFTER_NANOS) {
+            return;
+        }
+        shown = now;
+        drawn = true;
+        err.printf(Locale.ROOT, "\r\033[K%s: %s %3.0f%% ", what, stage, 100 * done);
+        err.flush();
+    }
+
     /** Takes the line away; more updates draw it again. */
     void clear() {
         if (drawn) {

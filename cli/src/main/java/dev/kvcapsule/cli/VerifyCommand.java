@@ -4,6 +4,7 @@ import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.serving.files.CapsuleFiles;
+import dev.kvcapsule.serving.files.FolderBases;
 import dev.kvcapsule.serving.files.InputFile;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -21,15 +22,18 @@ final class VerifyCommand implements Callable<Integer> {
     private Path capsule;
 
     @Mixin
+    private BasisOptions basis;
+
+    @Mixin
     private CommonOptions options;
 
     @Override
     public Integer call() throws IOException {
         long start = System.nanoTime();
-        try (InputFile in = Inputs.open(capsule); ProgressBar bar = ProgressBar.start("verifying", options.err())) {
+        try (InputFile in = Inputs.open(capsule); FolderBases bases = basis.open(capsule); ProgressBar bar = ProgressBar.start("verifying", options.err())) {
             Inputs.about(Inputs.name(capsule), () -> {
                 CapsuleReader reader = Inputs.capsule(in);
-                Trailer trailer = CapsuleFiles.verify(reader, options.pipeline(reader.manifest().layout().tensorBytes(), bar));
+                Trailer trailer = CapsuleFiles.verify(reader, options.pipeline(reader.manifest().codec(), reader.manifest().layout().tensorBytes(), bar, bases));
                 bar.clear();
                 print(reader, trailer, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9);
                 return null;

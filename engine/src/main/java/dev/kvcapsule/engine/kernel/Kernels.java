@@ -55,6 +55,11 @@ public record Kernels(String name, ConvertKernel convert, QuantKernel quant, Had
         };
     }
 
+    /** These kernels with the matrix products of others. */
+    public Kernels withMatricesOf(Kernels others) {
+        return new Kernels(name + "+" + others.name, convert, quant, hadamard, rope, bytePlane, rans, others.transform, others.gemm);
+    }
+
     /** Whether {@value #PROPERTY} forces a choice. */
     public static boolean isForced() {
         return System.getProperty(PROPERTY) != null;
