@@ -130,7 +130,7 @@ class BenchmarksTest {
 
     @Test
     void jmhKnowsThemAll() throws IOException {
-        assertEquals(9, benchmarkClasses().size(), benchmarkClasses().toString());
+        assertEquals(10, benchmarkClasses().size(), benchmarkClasses().toString());
     }
 
     @Test

@@ -76,7 +76,8 @@ class WrongResultsTest {
                 new Fault(new ConvertBenchmark(), "convert", "toF32"), new Fault(new ConvertBenchmark(), "convert", "fromF32"),
                 new Fault(new RopeBenchmark(), "rope", "rotate"),
                 new Fault(new BytePlaneBenchmark(), "bytePlane", "split"), new Fault(new BytePlaneBenchmark(), "bytePlane", "join"),
-                new Fault(new RansBenchmark(), "rans", "decode"));
+                new Fault(new RansBenchmark(), "rans", "decode"),
+                new Fault(new TransformBenchmark(), "transform", "analyze"), new Fault(new TransformBenchmark(), "transform", "synthesize"));
     }
 
     @ParameterizedTest

@@ -3,6 +3,8 @@ package dev.kvcapsule.cli;
 import dev.kvcapsule.engine.codec.CodecFactory;
 import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.engine.linalg.LinearAlgebra;
+import dev.kvcapsule.engine.linalg.LinearAlgebras;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
@@ -35,7 +37,7 @@ final class DoctorCommand implements Callable<Integer> {
         findings.add(aotCache());
         findings.add(new Finding("codecs", String.valueOf(Codecs.all().size()), Codecs.all().stream().map(CodecFactory::name).collect(Collectors.joining(", "))));
         findings.add(new Finding("cuda", "no", "this version has no CUDA kernels; codecs run on the processor"));
-        findings.add(new Finding("blas", "no", "this version has no codec that needs it"));
+        findings.add(linearAlgebra());
         findings.add(libllama());
         if (options.json()) {
             JsonReport json = new JsonReport();
@@ -74,6 +76,23 @@ final class DoctorCommand implements Callable<Integer> {
         String cache = System.getProperty("kvcapsule.aot", "");
         boolean used = !cache.isEmpty() && Files.exists(Path.of(cache));
         return new Finding("aot", used ? "yes" : "no", used ? "starts from " + cache : "no AOT cache: starting takes longer; ./capsule makes one when it builds");
+    }
+
+    private static Finding linearAlgebra() {
+        String forced = System.getProperty(LinearAlgebras.PROPERTY);
+        try {
+            LinearAlgebra best = LinearAlgebras.best(Runtime.getRuntime().availableProcessors());
+            String why = LinearAlgebras.whyNotNative();
+            String detail = best.description() + ", " + best.threads() + (best.threads() == 1 ? " thread" : " threads");
+            if (forced != null) {
+                detail += "; forced by " + LinearAlgebras.PROPERTY;
+            } else if (why != null) {
+                detail += "; no native library: " + why;
+            }
+            return new Finding("blas", best.name(), detail);
+        } catch (IllegalStateException e) {
+            return new Finding("blas", "no", e.getMessage());
+        }
     }
 
     @SuppressWarnings("restricted") // loading the library is what is to be tried

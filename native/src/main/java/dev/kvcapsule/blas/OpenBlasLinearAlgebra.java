@@ -8,10 +8,14 @@ import java.lang.foreign.ValueLayout;
 
 /** OpenBLAS, and the LAPACK within it. */
 final class OpenBlasLinearAlgebra extends BlockedLinearAlgebra {
+    /** Work for 6 GiB; iteration with the same result would take longer below. */
+    private static final int COMPLETE_ORDER = 16_384;
+
     private final OpenBlasFunctions functions;
     private final int threads;
 
     OpenBlasLinearAlgebra(OpenBlasFunctions functions, int threads) {
+        super(COMPLETE_ORDER);
         if (threads < 1) {
             throw new IllegalArgumentException(threads + " threads");
         }

@@ -13,7 +13,7 @@ final class PanamaProduct {
     /** Products that are packed together, at most; sums then go to memory and come back. */
     private static final int SPAN = 16 * PanamaTile.DEPTH;
     /** A block with fewer than this part of its values is a list: a product takes so much longer there. */
-    private static final double SPARSE = 0.45;
+    private static final double SPARSE = 0.38;
     private static final int DENSE = -1;
 
     /** Where the rows of a come from. */

@@ -10,8 +10,19 @@ public abstract class BlockedLinearAlgebra implements LinearAlgebra {
     /** Rows and columns of a block of a Gram matrix: its sums stay in the caches until they have been added. */
     private static final int BLOCK = 1024;
 
-    /** For subclasses. */
-    protected BlockedLinearAlgebra() {}
+    /** A subspace of less than this part of the order is found sooner by iteration. */
+    private static final int PART = 8;
+
+    private final int completeOrder;
+
+    /**
+     * For subclasses.
+     *
+     * @param completeOrder order up to which a complete solution is better than the iteration where many eigenvectors are wanted
+     */
+    protected BlockedLinearAlgebra(int completeOrder) {
+        this.completeOrder = completeOrder;
+    }
 
     /**
      * All eigenpairs of a symmetric matrix.
@@ -87,12 +98,16 @@ public abstract class BlockedLinearAlgebra implements LinearAlgebra {
         Arena vectors = Arena.ofShared();
         try {
             MemorySegment rows = vectors.allocate(4L * count * n, 64);
-            return n <= SMALL || 2L * SubspaceIteration.size(n, count) > n ? complete(a, n, count, vectors, rows, listener)
+            return isComplete(n, SubspaceIteration.size(n, count)) ? complete(a, n, count, vectors, rows, listener)
                     : new SubspaceIteration(this, n, count, listener).run(a, vectors, rows);
         } catch (RuntimeException | Error e) {
             vectors.close();
             throw e;
         }
+    }
+
+    private boolean isComplete(int n, int size) {
+        return n <= SMALL || 2L * size > n || n <= completeOrder && (long) PART * size > n;
     }
 
     private Eigen complete(MemorySegment a, int n, int count, Arena vectors, MemorySegment rows, ProgressListener listener) {

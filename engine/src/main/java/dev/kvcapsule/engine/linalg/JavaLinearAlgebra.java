@@ -11,6 +11,9 @@ public final class JavaLinearAlgebra extends BlockedLinearAlgebra {
     /** What forces it. */
     public static final String NAME = "java";
 
+    /** More takes minutes. */
+    private static final int COMPLETE_ORDER = 2048;
+
     private final Kernels kernels;
 
     /**
@@ -19,6 +22,7 @@ public final class JavaLinearAlgebra extends BlockedLinearAlgebra {
      * @param threads threads that it might use; it uses one
      */
     public JavaLinearAlgebra(int threads) {
+        super(COMPLETE_ORDER);
         if (threads < 1) {
             throw new IllegalArgumentException(threads + " threads");
         }

@@ -43,7 +43,7 @@ final class SubspaceIteration {
             boolean going = true;
             while (going) {
                 iteration++;
-                listener.update("subspace iteration " + iteration, Math.min(0.8, 0.15 * iteration));
+                listener.update("subspace iteration " + iteration + (energy > 0 ? ", energy " + (float) energy : ""), Math.min(0.8, 0.15 * iteration));
                 MemorySegment.copy(product, 0, q, 0, q.byteSize());
                 algebra.orthonormalize(q, size, n);
                 multiply(q, a, product);
