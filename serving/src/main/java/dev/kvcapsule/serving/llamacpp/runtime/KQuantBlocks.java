@@ -7,8 +7,8 @@ import java.nio.ByteOrder;
 /**
  * ggml's "K" weight formats Q4_K, Q5_K and Q6_K (ggml-common.h and ggml-quants.c of llama.cpp describe them): super-blocks of 256 elements.
  * Q4_K and Q5_K: f16 d and f16 dmin, then for each of 8 sub-blocks of 32 a 6-bit scale and a 6-bit minimum in 12 bytes, then (Q5_K) the fifth bits
- * of all elements in 32 bytes, then the low four bits in 128: an element is d scale q - dmin minimum. Q6_K: the low four bits in 128 bytes, the upper two in 64, 16
- * int8 scales, f16 d: an element is d scale (q - 32).
+ * of all elements in 32 bytes, then the low four bits in 128: an element is d scale q - dmin minimum. Q6_K: the low four bits in 128 bytes, the
+ * upper two in 64, 16 int8 scales, f16 d: an element is d scale (q - 32).
  */
 final class KQuantBlocks {
     static final int BLOCK = 256;

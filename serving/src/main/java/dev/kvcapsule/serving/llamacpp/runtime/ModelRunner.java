@@ -132,11 +132,15 @@ public final class ModelRunner implements AutoCloseable {
      * @throws LlamaException if the text is shorter
      */
     public LayerSensitivity sensitivity(Prefill prefill, int judged, SensitivityProbe.Progress progress) throws IOException {
+        return sensitivity(prefill, judged, SensitivityProbe.of(NoiseLevel.of(read(prefill.state()))), progress);
+    }
+
+    /** The same with noise of one's own choice. */
+    public LayerSensitivity sensitivity(Prefill prefill, int judged, SensitivityProbe probe, SensitivityProbe.Progress progress) throws IOException {
         if (judged < 1 || prefill.rest().length <= judged) {
             throw new LlamaException("the text has " + prefill.rest().length + " tokens more, expected more than " + judged);
         }
-        NoiseLevel level = NoiseLevel.of(context.read(prefill.state()));
-        return SensitivityProbe.of(level).measure(context, prefill.state(), Arrays.copyOf(prefill.rest(), judged + 1), progress);
+        return probe.measure(context, prefill.state(), Arrays.copyOf(prefill.rest(), judged + 1), progress);
     }
 
     /** Frees the model and its contexts. */

@@ -30,6 +30,11 @@ public record NoiseLevel(double key, double value) {
         return new NoiseLevel(KEY_SHARE * rootMeanSquare(cache, Part.KEY), VALUE_SHARE * rootMeanSquare(cache, Part.VALUE));
     }
 
+    /** This noise, times a factor above 0: what a tensor costs per unit of error depends on it where damage is far from proportional, in K most. */
+    public NoiseLevel times(double factor) {
+        return new NoiseLevel(factor * key, factor * value);
+    }
+
     /** 1 if there is no such tensor, or nothing but zeros. */
     private static double rootMeanSquare(KvCache cache, Part part) {
         double sum = 0;

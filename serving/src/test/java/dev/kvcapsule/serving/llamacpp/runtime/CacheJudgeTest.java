@@ -123,12 +123,12 @@ class CacheJudgeTest {
             }
             assertThrows(LlamaException.class, () -> runner.prefill(TEXT, 47, arena));
 
-            ModelRunner.Prefill shorter = runner.prefill(TEXT, 30, arena);
+            ModelRunner.Prefill shorter = runner.prefill(TEXT, 40, arena);
             int[] measured = new int[1];
-            LayerSensitivity sensitivity = runner.sensitivity(shorter, 15, (done, total) -> measured[0] = done * 1000 + total);
-            assertEquals(60_060, measured[0]);
+            LayerSensitivity sensitivity = runner.sensitivity(shorter, 5, (done, total) -> measured[0] = done * 1000 + total);
+            assertEquals(66_066, measured[0]);
             assertTrue(Arrays.stream(sensitivity.key()).allMatch(x -> x > 0), sensitivity.toString());
-            assertThrows(LlamaException.class, () -> runner.sensitivity(shorter, 16, (done, total) -> { }));
+            assertThrows(LlamaException.class, () -> runner.sensitivity(shorter, 6, (done, total) -> { }));
             assertEquals(30, runner.outputMoments().moments().length);
         }
     }
