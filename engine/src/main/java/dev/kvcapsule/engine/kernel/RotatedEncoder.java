@@ -21,6 +21,8 @@ final class RotatedEncoder {
     private final int block;
     private final RotationTables tables;
     private final short[] thresholds;
+    /** Null where the search goes bit by bit. */
+    private final CodeBuckets buckets;
     private final short[] centroids;
     private final float[] signs;
     private final float[] mean;
@@ -59,6 +61,7 @@ final class RotatedEncoder {
         codeRow = CodeUnits.rowBytes(shape.bits(), channels);
         block = Math.max(1, Math.min(BLOCK / width, shape.tokens()));
         tables = new RotationTables(shape.bits(), shape.headDim());
+        buckets = CodeBuckets.of(tables.thresholds);
         thresholds = CodeLanes.thresholds(tables.thresholds);
         centroids = CodeLanes.table(tables.centroids);
         signs = PanamaHadamard.floats(RotationTables.signs(shape.seed(), channels, width));
@@ -125,7 +128,11 @@ final class RotatedEncoder {
     }
 
     private void search() {
-        CodeLanes.search(shape.bits(), thresholds, centroids, y, code, chosen, count * width);
+        if (buckets != null) {
+            buckets.search(centroids, y, code, chosen, count * width);
+        } else {
+            CodeLanes.search(shape.bits(), thresholds, centroids, y, code, chosen, count * width);
+        }
     }
 
     private void sums() {
