@@ -10,13 +10,12 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Decoding of keys to f16 in two passes: codes to bytes, then one plain loop that C2 turns into convert, multiply, add, vcvtps2ph and
- * store, with no binary32 scratch between. For codes of 3 and 4 bits.
+ * Decoding of keys to f16: in registers at 512 bits, else in two passes, codes to bytes, then one plain loop that C2 turns into convert,
+ * multiply, add, vcvtps2ph and store, with no binary32 scratch between. For codes of 3 and 4 bits.
  */
 final class KeyRows {
     private static final VectorSpecies<Byte> BYTE = VectorWidth.BYTE_FOR_SHORT;
     private static final int BYTES = BYTE.length();
-
     private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final VectorSpecies<Byte> QUARTER = VectorWidth.BYTE_FOR_INT;
     private static final VectorSpecies<Float> FLOAT = VectorWidth.FLOAT;

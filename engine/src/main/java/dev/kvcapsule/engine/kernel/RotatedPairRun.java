@@ -69,6 +69,9 @@ final class RotatedPairRun {
 
     /** Whether no value can be too large for f16, whatever the codes. */
     private boolean fits() {
+        if (shape.gains() > Integer.MAX_VALUE) {
+            return false;
+        }
         float most = 0;
         for (int c = 0; shape.centered() && c < shape.channels(); c++) {
             most = Math.max(most, Math.abs(mean[c]));
