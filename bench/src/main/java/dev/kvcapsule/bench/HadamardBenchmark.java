@@ -1,7 +1,6 @@
 package dev.kvcapsule.bench;
 
 import dev.kvcapsule.engine.cache.Part;
-import dev.kvcapsule.engine.kernel.ChannelMeans;
 import dev.kvcapsule.engine.kernel.ElementType;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.RotationShape;
@@ -58,7 +57,7 @@ public class HadamardBenchmark extends KernelBenchmark {
     }
 
     private void encode(Kernels kernels, MemorySegment tile, TileStreams out) {
-        ChannelMeans.write(shape, tile, 0, out.get(2), 0);
+        kernels.hadamard().means(shape, tile, 0, out.get(2), 0);
         long bad = kernels.hadamard().encode(shape, tile, 0, out.get(2), 0, out.get(0), 0, out.get(1), 0);
         if (bad > 0) {
             throw new IllegalStateException(bad + " heads cannot be represented");

@@ -5,7 +5,6 @@ import dev.kvcapsule.codecs.entropy.WordStreams;
 import dev.kvcapsule.codecs.quantizer.QuantizingCoder;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.codec.TileTensor;
-import dev.kvcapsule.engine.kernel.ChannelMeans;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.RotationShape;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
@@ -45,7 +44,7 @@ final class RotatedCoder extends QuantizingCoder {
         MemorySegment gains = gainBuffer.atLeast(2 * shape.gains());
         MemorySegment means = meanBuffer.atLeast(2L * shape.channels());
         if (codec.mean()) {
-            ChannelMeans.write(shape, values, 0, means, 0);
+            kernels.hadamard().means(shape, values, 0, means, 0);
         }
         if (kernels.hadamard().encode(shape, values, 0, means, 0, codes, 0, gains, 0) > 0) {
             return false;

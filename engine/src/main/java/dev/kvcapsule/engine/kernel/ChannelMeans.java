@@ -2,7 +2,7 @@ package dev.kvcapsule.engine.kernel;
 
 import java.lang.foreign.MemorySegment;
 
-/** The per-channel means of a slice, for a centered {@link RotationShape}. One plain loop: it vectorizes as it is. */
+/** The per-channel means of a slice, for a centered {@link RotationShape}. The specification, in plain loops. */
 public final class ChannelMeans {
     private ChannelMeans() {}
 
@@ -28,7 +28,12 @@ public final class ChannelMeans {
             RowStage.load(shape.rows(), rows, rowsOffset + (long) token * channels * shape.rows().bytes(), row, 0, channels);
             add(sums, row);
         }
-        for (int c = 0; c < channels; c++) {
+        finish(shape, sums, means, meansOffset);
+    }
+
+    /** Writes the means of what {@code sums} holds. */
+    static void finish(RotationShape shape, float[] sums, MemorySegment means, long meansOffset) {
+        for (int c = 0; c < shape.channels(); c++) {
             float mean = sums[c] / shape.tokens();
             means.set(Bounds.SHORT, meansOffset + 2L * c, Float.isFinite(mean) ? FloatBits.nearest16(shape.parameter(), mean) : 0);
         }

@@ -31,6 +31,11 @@ final class FloatBits {
         return (bits & 0x7fff) > max ? (short) ((bits & 0x8000) | max) : bits;
     }
 
+    /** {@return the largest finite value} */
+    static float largest16(ElementType type) {
+        return from16(type, (short) (type == ElementType.F16 ? F16_MAX : BF16_MAX));
+    }
+
     /** The largest 16-bit value that is not above a finite {@code value}; below the range, the lowest finite value. */
     static short down16(ElementType type, float value) {
         int bits = Float.floatToRawIntBits(value);

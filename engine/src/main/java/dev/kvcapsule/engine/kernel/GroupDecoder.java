@@ -35,6 +35,8 @@ final class GroupDecoder {
     /** Rows whose parameters are fetched at a time, whole blocks. */
     private final int parameterRows;
     private final byte[] bytes;
+    /** Keys to f16 in registers. */
+    private final boolean direct;
     private final float[] tables;
     private final short[] rounded;
     private final short[] found;
@@ -64,6 +66,7 @@ final class GroupDecoder {
         boolean few = (shape.bits() == 3 || shape.bits() == 4) && width == channels;
         tabled = few && !keys && shape.rows() != ElementType.F32;
         bytes = few && keys && shape.rows() == ElementType.F16 ? new byte[values.length] : null;
+        direct = bytes != null && VectorWidth.BITS == 512 && NativeMemory.plain(codes) && NativeMemory.plain(rows) && small();
         wide = tabled && VectorWidth.BITS == 512;
         parameterRows = wide ? Math.max(1, PARAMETERS / (block * 2 * units)) * block : block;
         zero = new float[wide ? parameterRows * 2 * units : (keys && bytes == null ? 1 : block) * groups + width];
@@ -74,6 +77,10 @@ final class GroupDecoder {
     }
 
     void run() {
+        if (direct) {
+            keys();
+            return;
+        }
         Passes passes = bytes != null ? new Passes(this::repeated, this::unpack, this::restore)
                 : wide && shape.rows() == ElementType.F16 ? new Passes(this::halves, this::half)
                 : wide ? new Passes(this::halves, this::values, this::round, this::direct)
@@ -83,6 +90,35 @@ final class GroupDecoder {
             int left = keys ? shape.group() - token % shape.group() : block;
             count = Math.min(Math.min(block, left), shape.tokens() - token);
             passes.run();
+        }
+    }
+
+    /** Whether no key can be too large for f16, whatever the codes. */
+    private boolean small() {
+        if (shape.parameter() != ElementType.F16 || shape.parameters() > Integer.MAX_VALUE) {
+            return false;
+        }
+        int entries = (int) shape.parameters();
+        float zero = Float.float16ToFloat(PanamaConvert.largest16(zeros, zerosOffset, entries));
+        float step = Float.float16ToFloat(PanamaConvert.largest16(steps, stepsOffset, entries));
+        return zero + shape.levels() * step < RotatedPairRun.LIMIT;
+    }
+
+    /** Keys in registers, parameters of a few groups of tokens at a time. */
+    private void keys() {
+        int fetched = Math.max(1, STAGE / channels);
+        float[] z = new float[fetched * channels];
+        float[] s = new float[z.length];
+        for (int g = 0; g < shape.groups(); g++) {
+            if (g % fetched == 0) {
+                int entries = Math.min(fetched, shape.groups() - g) * channels;
+                RowStage.load(shape.parameter(), zeros, zerosOffset + 2L * g * channels, z, 0, entries);
+                RowStage.load(shape.parameter(), steps, stepsOffset + 2L * g * channels, s, 0, entries);
+            }
+            int t = g * shape.group();
+            int tokens = Math.min(shape.group(), shape.tokens() - t);
+            KeyRows.half512(shape.bits(), tokens * units, codes, codesOffset + (long) t * codeRow, z, s, g % fetched * channels, channels, rows,
+                    rowsOffset + 2L * t * channels);
         }
     }
 

@@ -8,6 +8,21 @@ import java.lang.foreign.MemorySegment;
  */
 public interface HadamardKernel {
     /**
+     * Writes the means that a centered slice is encoded with, as {@link ChannelMeans#write}.
+     *
+     * @param shape       the slice
+     * @param rows        native segment with {@code shape.rowBytes()} bytes of rows
+     * @param rowsOffset  bytes to the first row
+     * @param means       native segment for {@code shape.channels()} 16-bit means
+     * @param meansOffset bytes to the first mean
+     * @throws IllegalArgumentException  if a segment is on the heap or the output read-only
+     * @throws IndexOutOfBoundsException if a range leaves its segment
+     */
+    default void means(RotationShape shape, MemorySegment rows, long rowsOffset, MemorySegment means, long meansOffset) {
+        ChannelMeans.write(shape, rows, rowsOffset, means, meansOffset);
+    }
+
+    /**
      * Encodes a slice. Every byte of the outputs is written, padding included.
      *
      * @param shape       the slice

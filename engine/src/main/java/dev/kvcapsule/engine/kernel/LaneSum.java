@@ -7,7 +7,7 @@ import jdk.incubator.vector.VectorSpecies;
 /** Sums of many short runs at once: neighbours are added across pairs of vectors, which fixes the order of the additions. */
 final class LaneSum {
     /** Runs are handled in this many at a time, so that every stage has whole pairs of vectors. */
-    static final int RUNS = 32;
+    static final int RUNS = 16;
     private static final VectorSpecies<Integer> INT = VectorWidth.INT;
     private static final VectorSpecies<Float> FLOAT = VectorWidth.FLOAT;
     private static final int LANES = INT.length();

@@ -89,6 +89,20 @@ public final class PanamaConvert implements ConvertKernel {
         return top.reduceLanes(VectorOperators.MAX) != exponent;
     }
 
+    /** {@return the largest of {@code count} f16 without their signs, as bits} */
+    static short largest16(MemorySegment segment, long at, int count) {
+        ShortVector top = ShortVector.zero(VectorWidth.SHORT);
+        int i = 0;
+        for (; i <= count - SHORTS; i += SHORTS) {
+            top = top.max(ShortVector.fromMemorySegment(VectorWidth.SHORT, segment, at + 2L * i, LE).and(Short.MAX_VALUE));
+        }
+        int largest = top.reduceLanes(VectorOperators.MAX);
+        for (; i < count; i++) {
+            largest = Math.max(largest, segment.get(Bounds.SHORT, at + 2L * i) & Short.MAX_VALUE);
+        }
+        return (short) largest;
+    }
+
     private static boolean finite32(MemorySegment segment, long at, int count) {
         IntVector top = IntVector.zero(VectorWidth.INT);
         for (int i = 0; i <= count - INTS; i += INTS) {

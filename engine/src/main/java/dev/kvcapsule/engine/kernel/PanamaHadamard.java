@@ -2,6 +2,7 @@ package dev.kvcapsule.engine.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
+import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -15,7 +16,9 @@ public final class PanamaHadamard implements HadamardKernel {
     private static final VectorSpecies<Float> FLOAT = VectorWidth.FLOAT;
     private static final VectorSpecies<Integer> INT = VectorWidth.INT;
     private static final VectorSpecies<Short> SHORT = VectorWidth.SHORT;
+    private static final VectorSpecies<Double> DOUBLE = VectorWidth.DOUBLE;
     private static final int LANES = FLOAT.length();
+    private static final int DOUBLES = DOUBLE.length();
     private static final int SHORTS = SHORT.length();
     private static final int PARTIALS = RotationTables.PARTIALS;
     /** 1.5 x 2^23: adding it rounds a signed float half to even and leaves the integer's low 16 bits at the bottom. */
@@ -26,6 +29,11 @@ public final class PanamaHadamard implements HadamardKernel {
 
     /** Creates the kernel; it has no state. */
     public PanamaHadamard() {}
+
+    @Override
+    public void means(RotationShape shape, MemorySegment rows, long rowsOffset, MemorySegment means, long meansOffset) {
+        VectorMeans.write(shape, rows, rowsOffset, means, meansOffset);
+    }
 
     @Override
     public long encode(RotationShape shape, MemorySegment rows, long rowsOffset, MemorySegment means, long meansOffset,
@@ -44,8 +52,8 @@ public final class PanamaHadamard implements HadamardKernel {
 
     static void subtract(float[] x, float[] mean, int length) {
         for (int base = 0; base < length; base += mean.length) {
-            for (int c = 0; c < mean.length; c++) {
-                x[base + c] -= mean[c];
+            for (int c = 0; c < mean.length; c += LANES) { // C2 leaves the plain loop scalar
+                FloatVector.fromArray(FLOAT, x, base + c).sub(FloatVector.fromArray(FLOAT, mean, c)).intoArray(x, base + c);
             }
         }
     }
@@ -183,10 +191,14 @@ public final class PanamaHadamard implements HadamardKernel {
         }
     }
 
-    static void widen(int[] products, int[] squares, int count, long[] longProducts, long[] longSquares) {
-        for (int h = 0; h < count; h++) {
-            longProducts[h] = products[h];
-            longSquares[h] = squares[h];
+    /** {@link HeadGain#slope} of each head, kept within {@code most}, as rounding to the parameter format would. */
+    static void slopes(float[] roots, int[] products, int[] squares, int count, double scale, float most, float[] slopes) {
+        for (int h = 0; h < count; h += DOUBLES) {
+            DoubleVector root = (DoubleVector) FloatVector.fromArray(VectorWidth.FLOAT_FOR_DOUBLE, roots, h).convertShape(VectorOperators.F2D, DOUBLE, 0);
+            DoubleVector product = (DoubleVector) IntVector.fromArray(VectorWidth.INT_FOR_DOUBLE, products, h).convertShape(VectorOperators.I2D, DOUBLE, 0);
+            DoubleVector square = (DoubleVector) IntVector.fromArray(VectorWidth.INT_FOR_DOUBLE, squares, h).convertShape(VectorOperators.I2D, DOUBLE, 0);
+            FloatVector slope = (FloatVector) root.mul(product).div(square).mul(scale).convertShape(VectorOperators.D2F, VectorWidth.FLOAT_FOR_DOUBLE, 0);
+            slope.min(most).max(-most).intoArray(slopes, h);
         }
     }
 
@@ -199,9 +211,9 @@ public final class PanamaHadamard implements HadamardKernel {
         }
     }
 
-    static void gains(float[] roots, long[] products, long[] squares, int count, RotationTables tables, float[] gains) {
+    static void gains(float[] roots, long[] products, long[] squares, int count, RotationTables tables, float most, float[] gains) {
         for (int h = 0; h < count; h++) {
-            gains[h] = HeadGain.slope(tables, roots[h], products[h], squares[h]);
+            gains[h] = Math.clamp(HeadGain.slope(tables, roots[h], products[h], squares[h]), -most, most);
         }
     }
 
@@ -222,8 +234,8 @@ public final class PanamaHadamard implements HadamardKernel {
 
     static void add(float[] x, float[] mean, int length) {
         for (int base = 0; base < length; base += mean.length) {
-            for (int c = 0; c < mean.length; c++) {
-                x[base + c] += mean[c];
+            for (int c = 0; c < mean.length; c += LANES) {
+                FloatVector.fromArray(FLOAT, x, base + c).add(FloatVector.fromArray(FLOAT, mean, c)).intoArray(x, base + c);
             }
         }
     }

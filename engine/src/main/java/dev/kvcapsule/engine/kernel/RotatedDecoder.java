@@ -28,6 +28,8 @@ final class RotatedDecoder {
     private final int[] chunkHeads;
     private final float[] x;
     private final float[] factors;
+    /** Straight to the rows, two heads at a time; null where that is not possible. */
+    private final RotatedPairRun pairs;
     private int token;
     private int count;
 
@@ -58,11 +60,14 @@ final class RotatedDecoder {
         x = new float[v.length];
         chunkHeads = PanamaHadamard.chunkHeads(v.length, shape.headDim());
         factors = new float[block * shape.heads()];
+        boolean paired = fused && shape.rows() == ElementType.F16 && shape.parameter() == ElementType.F16 && NativeMemory.plain(codes)
+                && NativeMemory.plain(rows);
+        pairs = paired ? new RotatedPairRun(shape, tables, codes, codesOffset, gains, gainsOffset, mean, rows, rowsOffset) : null;
     }
 
     void run() {
         Passes passes = fused ? new Passes(this::decode, this::store) : new Passes(this::centroids, this::transform, this::spread, this::store);
-        for (token = 0; token < shape.tokens(); token += block) {
+        for (token = pairs == null ? 0 : pairs.run(); token < shape.tokens(); token += block) {
             count = Math.min(block, shape.tokens() - token);
             passes.run();
         }

@@ -21,6 +21,8 @@ final class RotatedEncoder {
     private final int block;
     private final RotationTables tables;
     private final short[] thresholds;
+    /** Null where the search goes bit by bit. */
+    private final CodeBuckets buckets;
     private final short[] centroids;
     private final float[] signs;
     private final float[] mean;
@@ -38,6 +40,8 @@ final class RotatedEncoder {
     private final long[] longProducts;
     private final long[] longSquares;
     private final float[] slopes;
+    /** The largest finite gain. */
+    private final float most;
     private int token;
     private int count;
     private long refused;
@@ -57,6 +61,7 @@ final class RotatedEncoder {
         codeRow = CodeUnits.rowBytes(shape.bits(), channels);
         block = Math.max(1, Math.min(BLOCK / width, shape.tokens()));
         tables = new RotationTables(shape.bits(), shape.headDim());
+        buckets = CodeBuckets.of(tables.thresholds);
         thresholds = CodeLanes.thresholds(tables.thresholds);
         centroids = CodeLanes.table(tables.centroids);
         signs = PanamaHadamard.floats(RotationTables.signs(shape.seed(), channels, width));
@@ -77,9 +82,10 @@ final class RotatedEncoder {
         scales = new float[heads];
         products = new int[wholeSums ? LaneSum.capacity(heads, dim / 64 * VectorWidth.INT.length()) : 0];
         squares = new int[products.length];
-        longProducts = new long[heads];
-        longSquares = new long[heads];
+        longProducts = new long[wholeSums ? 0 : heads];
+        longSquares = new long[longProducts.length];
         slopes = new float[heads];
+        most = FloatBits.largest16(shape.parameter());
     }
 
     /** {@return heads that were refused} */
@@ -122,29 +128,32 @@ final class RotatedEncoder {
     }
 
     private void search() {
-        CodeLanes.search(shape.bits(), thresholds, centroids, y, code, chosen, count * width);
+        if (buckets != null) {
+            buckets.search(centroids, y, code, chosen, count * width);
+        } else {
+            CodeLanes.search(shape.bits(), thresholds, centroids, y, code, chosen, count * width);
+        }
     }
 
     private void sums() {
         int heads = shape.heads();
         if (wholeSums) {
             PanamaHadamard.sums(y, chosen, count * width, shape.headDim(), products, squares);
-            PanamaHadamard.widen(products, squares, count * heads, longProducts, longSquares);
+            PanamaHadamard.slopes(roots, products, squares, count * heads, tables.gainScale, most, slopes);
         } else {
             PanamaHadamard.slowSums(y, chosen, width, count, heads, shape.headDim(), longProducts, longSquares);
+            PanamaHadamard.gains(roots, longProducts, longSquares, count * heads, tables, most, slopes);
         }
-        PanamaHadamard.gains(roots, longProducts, longSquares, count * heads, tables, slopes);
     }
 
     private void gains() {
         int heads = shape.heads();
-        long to = gainsOffset + 2L * token * heads;
-        for (int h = 0; h < count * heads; h++, to += 2) {
+        for (int h = 0; h < count * heads; h++) {
             if (scales[h] == 0) {
                 refuse(h);
             }
-            gains.set(Bounds.SHORT, to, FloatBits.nearest16(shape.parameter(), slopes[h]));
         }
+        RowStage.store(shape.parameter(), slopes, 0, gains, gainsOffset + 2L * token * heads, count * heads);
     }
 
     private void refuse(int head) {

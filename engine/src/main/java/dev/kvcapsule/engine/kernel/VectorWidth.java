@@ -21,6 +21,11 @@ final class VectorWidth {
     static final VectorSpecies<Short> SHORT = species(short.class, BITS);
     static final VectorSpecies<Integer> INT = species(int.class, BITS);
     static final VectorSpecies<Float> FLOAT = species(float.class, BITS);
+    static final VectorSpecies<Double> DOUBLE = species(double.class, BITS);
+    /** As many floats as {@link #DOUBLE} has lanes. */
+    static final VectorSpecies<Float> FLOAT_FOR_DOUBLE = species(float.class, BITS / 2);
+    /** As many ints as {@link #DOUBLE} has lanes. */
+    static final VectorSpecies<Integer> INT_FOR_DOUBLE = species(int.class, BITS / 2);
     /** As many bytes as {@link #SHORT} has lanes. */
     static final VectorSpecies<Byte> BYTE_FOR_SHORT = species(byte.class, BITS / 2);
     /** As many shorts as {@link #INT} has lanes. */

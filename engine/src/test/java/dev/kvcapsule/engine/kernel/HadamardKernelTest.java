@@ -123,6 +123,24 @@ class HadamardKernelTest {
         }
     }
 
+    @Test
+    void bothProvidersAddUpMeansAlike() {
+        SplittableRandom random = new SplittableRandom(3);
+        for (ElementType type : ElementType.values()) {
+            for (int channels : new int[] {1, 20, 192, 5000}) {
+                RotationShape shape = new RotationShape(4, 1, 0, true, type, type.parameterType(), 37, channels);
+                try (Arena arena = Arena.ofConfined()) {
+                    MemorySegment rows = Fill.OUTLIERS.rows(arena, type, 37L * channels, 3, random);
+                    Parity.same(arena, shape.toString(), (kernels, out) -> {
+                        Room means = out.room("means", 2L * channels, 5);
+                        kernels.hadamard().means(shape, rows, 3, means.memory(), means.offset());
+                        return null;
+                    });
+                }
+            }
+        }
+    }
+
     /** The mean squared errors of Max's table for a normal distribution of unit variance. */
     @ParameterizedTest
     @CsvSource({"2, 0.1175", "3, 0.03454", "4, 0.009497"})
