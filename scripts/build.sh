@@ -72,17 +72,23 @@ make_aot_cache() {
 }
 
 # wants_vectors ARG...: whether the work is long enough for the Vector API's kernels, which have to be compiled first: the demo, which repeats
-# everything, and large files.
+# everything, large files, and codecs that multiply matrices, as an argument or a capsule's manifest names them.
 wants_vectors() {
   local arg files=()
   case "${1:-}" in
-    demo | doctor) return 0 ;;
+    demo | doctor | calibrate | report) return 0 ;;
   esac
   for arg in "$@"; do
+    case "$arg" in
+      klt | klt:* | kvtc | kvtc:* | --codec=klt* | --codec=kvtc* | --basis | --basis=*) return 0 ;;
+    esac
     if [ -f "$arg" ]; then
       files+=("./$arg")
       [ "${arg:0:1}" = / ] && files[${#files[@]}-1]=$arg
     fi
   done
+  if [ ${#files[@]} -gt 0 ] && head -qc 1024 "${files[@]}" 2>/dev/null | LC_ALL=C grep -qaE 'codec.{1,3}(klt|kvtc):'; then
+    return 0
+  fi
   [ ${#files[@]} -gt 0 ] && [ -n "$(find -L "${files[@]}" -maxdepth 0 -size +262144k -print 2>/dev/null)" ]
 }

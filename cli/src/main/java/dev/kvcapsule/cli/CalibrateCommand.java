@@ -1,7 +1,6 @@
 package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.cache.KvCache;
-import dev.kvcapsule.engine.calibration.AttentionWeights;
 import dev.kvcapsule.engine.calibration.Calibration;
 import dev.kvcapsule.engine.calibration.CalibrationOptions;
 import dev.kvcapsule.engine.calibration.Calibrations;
@@ -49,8 +48,8 @@ final class CalibrateCommand implements Callable<Integer> {
     @Option(names = "--tokens", paramLabel = "N", defaultValue = "4096", description = "Tokens to read of each text, at most (default: ${DEFAULT-VALUE}).")
     private int tokens;
 
-    @Option(names = "--weights", paramLabel = "W", description = "query: by what queries read the cache and by noise in each layer (needs the model and libllama; the "
-            + "default where they are there); noise: by noise alone; none.")
+    @Option(names = "--weights", paramLabel = "W", description = "query: by the queries that read the cache and the projections of its outputs (the default with --text); "
+            + "noise: by what noise in each layer costs, which takes minutes; none (the default with states).")
     private String weights;
 
     @Option(names = "--group", paramLabel = "N", defaultValue = "all", description = "Layers a transform, or all: the best ratio and the most work (default: ${DEFAULT-VALUE}).")
@@ -98,7 +97,7 @@ final class CalibrateCommand implements Callable<Integer> {
         if (texts.isEmpty()) {
             return ModelReadings.ofStates(states);
         }
-        return ModelReadings.ofTexts(model.file(), texts, tokens, options.threads(), !"none".equals(weights), !"none".equals(weights),
+        return ModelReadings.ofTexts(model.file(), texts, tokens, options.threads(), weights == null || weights.equals("query"), "noise".equals(weights),
                 (stage, done) -> bar.stage(stage, done));
     }
 
@@ -124,8 +123,7 @@ final class CalibrateCommand implements Callable<Integer> {
                     });
                 }
             }
-            AttentionWeights known = readings.weights();
-            calibration.solve("noise".equals(weights) ? known.withoutMoments() : known, bar::stage);
+            calibration.solve(readings.weights(), bar::stage);
             List<Path> trained = readings.states().subList(0, Math.min(TRAINED_ON, readings.states().size()));
             for (Path state : trained) {
                 bar.stage("training tables", (double) trained.indexOf(state) / trained.size());

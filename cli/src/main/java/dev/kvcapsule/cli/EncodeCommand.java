@@ -16,6 +16,7 @@ import dev.kvcapsule.serving.files.InputFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -132,11 +133,25 @@ final class EncodeCommand implements Callable<Integer> {
         }
     }
 
+    /** A step is chosen on a sample: what the whole came to is told if it is not what was asked for. */
+    private void warnIfNotReached(EncodeReport report, double ratio) {
+        Map<String, String> asked = report.manifest().codec().parameters();
+        String wanted = asked.getOrDefault("ratio", CodecParameter.AUTO);
+        if (!wanted.equals(CodecParameter.AUTO) && ratio < Double.parseDouble(wanted)) {
+            options.err().printf(Locale.ROOT, "capsule: warning: ratio %.2f, asked for %s%n", ratio, wanted);
+        }
+        String most = asked.getOrDefault("max-error", CodecParameter.AUTO);
+        if (!most.equals(CodecParameter.AUTO) && report.trailer().weightedError().orElse(0) > Double.parseDouble(most)) {
+            options.err().printf(Locale.ROOT, "capsule: warning: weighted error %.4g, asked for at most %s%n", report.trailer().weightedError().getAsDouble(), most);
+        }
+    }
+
     private void print(KvCache cache, EncodeReport report, long rawBytes, double seconds, boolean standard) {
         if (report.trailer().losslessTiles() > 0) {
             options.err().println("capsule: warning: " + report.trailer().losslessTiles() + " of " + report.tiles()
                     + " tiles hold infinities, NaN or extremes and were coded losslessly");
         }
+        warnIfNotReached(report, (double) rawBytes / report.capsuleBytes());
         options.noteUnsealed(standard ? "standard output" : output.toString());
         double ratio = (double) rawBytes / report.capsuleBytes();
         if (options.json()) {

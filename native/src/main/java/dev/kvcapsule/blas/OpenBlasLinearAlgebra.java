@@ -9,7 +9,7 @@ import java.lang.foreign.ValueLayout;
 /** OpenBLAS, and the LAPACK within it. */
 final class OpenBlasLinearAlgebra extends BlockedLinearAlgebra {
     /** Work for 6 GiB; iteration with the same result would take longer below. */
-    private static final int COMPLETE_ORDER = 16_384;
+    private static final int COMPLETE_ORDER = 4096;
 
     private final OpenBlasFunctions functions;
     private final int threads;

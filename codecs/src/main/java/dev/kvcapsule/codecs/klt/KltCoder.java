@@ -185,6 +185,39 @@ final class KltCoder implements TileCoder {
         addMean(rows, tokens, transform.mean(), 1);
     }
 
+    @Override
+    public boolean weigh(Tile tile, List<TileTensor> original, List<TileTensor> decoded, double[] sums) {
+        return codec.settings().maxError().isPresent() && measure(tile, original, decoded, sums);
+    }
+
+    private boolean measure(Tile tile, List<TileTensor> original, List<TileTensor> decoded, double[] sums) {
+        Transform transform = codec.transforms().of(tile);
+        int numbers = tile.tokens() * transform.width();
+        MemorySegment rows = plain.atLeast(4L * numbers);
+        MemorySegment restored = projected.atLeast(4L * numbers);
+        MemorySegment space = weighted.atLeast(4L * numbers);
+        if (!vectors.load(original, transform.width(), rows) || !vectors.load(decoded, transform.width(), restored)) {
+            return false;
+        }
+        transform.weighting().forward(kernels, rows, tile.tokens(), space, scratch);
+        sums[1] += squares(space, numbers);
+        for (int i = 0; i < numbers; i++) {
+            rows.set(Transform.FLOAT, 4L * i, restored.get(Transform.FLOAT, 4L * i) - rows.get(Transform.FLOAT, 4L * i));
+        }
+        transform.weighting().forward(kernels, rows, tile.tokens(), space, scratch);
+        sums[0] += squares(space, numbers);
+        return true;
+    }
+
+    private static double squares(MemorySegment floats, int count) {
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            double value = floats.get(Transform.FLOAT, 4L * i);
+            sum += value * value;
+        }
+        return sum;
+    }
+
     private static void addMean(MemorySegment rows, int tokens, float[] mean, float sign) {
         for (int t = 0; t < tokens; t++) {
             long row = 4L * t * mean.length;

@@ -1,6 +1,8 @@
 package dev.kvcapsule.codecs.klt;
 
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.KvCache;
+import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.FitOptions;
 import dev.kvcapsule.engine.codec.Region;
 import dev.kvcapsule.engine.codec.Tile;
@@ -19,8 +21,8 @@ final class RateControl {
         KltCodec withStep(double step);
     }
 
-    /** Blocks of tokens that are looked at. */
-    private static final int SAMPLE_BLOCKS = 3;
+    /** Tokens that are looked at, about, besides the window. */
+    private static final int SAMPLE_TOKENS = 1024;
 
     private static final double SMALLEST = 0.001;
     private static final double LARGEST = 1000;
@@ -41,22 +43,51 @@ final class RateControl {
         this.candidates = candidates;
     }
 
+    /** The largest step that keeps the error, or the smallest that reaches the ratio, whichever was asked for. */
     double step(KltSettings settings) {
-        if (settings.maxError().isPresent()) {
-            throw new UnsupportedOperationException("max-error");
-        }
-        double most = cache.layout().tensorBytes() / (settings.ratio().getAsDouble() * MARGIN);
         double low = Math.log(SMALLEST);
         double high = Math.log(LARGEST);
+        boolean byError = settings.maxError().isPresent();
+        double mostBytes = byError ? 0 : cache.layout().tensorBytes() / (settings.ratio().getAsDouble() * MARGIN);
+        double mostError = byError ? settings.maxError().getAsDouble() / MARGIN : 0;
         for (int trial = 0; trial < TRIALS; trial++) {
             double middle = (low + high) / 2;
-            if (estimate(candidates.withStep(Math.exp(middle))) > most) {
+            KltCodec codec = candidates.withStep(Math.exp(middle));
+            if (byError ? error(codec) <= mostError : estimate(codec) > mostBytes) {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        return Math.exp(high);
+        return Math.exp(byError ? low : high);
+    }
+
+    /** The weighted relative error of the sample. */
+    private double error(KltCodec codec) {
+        TilePlan plan = new TilePlan(codec, cache.layout());
+        TileInput input = new TileInput(cache);
+        double[] sums = new double[2];
+        try (KltCoder coder = new KltCoder(codec, options.kernels()); Scratch scratch = new Scratch(); Scratch restored = new Scratch(); GrowingBuffer out = new GrowingBuffer()) {
+            for (int t = 0; t < plan.size(); t++) {
+                Tile tile = plan.get(t);
+                if (tile.region() == Region.SINK || tile.region() == Region.BODY && !isSampled(codec, tile)) {
+                    continue;
+                }
+                List<TileTensor> tensors = input.read(tile, scratch);
+                MemorySegment payload = out.atLeast(coder.maxEncodedBytes(tensors));
+                long bytes = coder.encode(tile, tensors, payload);
+                if (bytes >= 0) {
+                    restored.reset();
+                    List<TileTensor> decoded = tensors.stream()
+                            .map(x -> new TileTensor(x.layer(), x.part(), x.tokens(), restored.take(x.rows().byteSize()), x.positions())).toList();
+                    coder.decode(payload.asSlice(0, bytes), tile, decoded);
+                    coder.weigh(tile, tensors, decoded, sums);
+                }
+            }
+        } catch (MalformedDataException e) {
+            throw new IllegalStateException("what was just coded cannot be decoded", e);
+        }
+        return sums[0] == 0 ? 0 : Math.sqrt(sums[0] / sums[1]);
     }
 
     /** Bytes of the capsule with that codec, about. */
@@ -90,11 +121,11 @@ final class RateControl {
     }
 
     private boolean isSampled(KltCodec codec, Tile tile) {
-        var sub = cache.layout().subCaches().get(tile.subCache());
+        SubCache sub = cache.layout().subCaches().get(tile.subCache());
         int block = codec.geometry(sub).blockTokens();
         int blocks = Math.ceilDiv(sub.cells(), block);
         int number = (tile.firstToken() - Math.min(tile.firstToken(), codec.settings().sink())) / block;
-        int every = Math.max(1, blocks / SAMPLE_BLOCKS);
+        int every = Math.max(1, blocks * block / SAMPLE_TOKENS);
         return number % every == every / 2;
     }
 }

@@ -16,11 +16,6 @@ public record AttentionWeights(Optional<double[][][]> keyMoments, Optional<doubl
     /** All errors are alike. */
     public static final AttentionWeights NONE = new AttentionWeights(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
 
-    /** The same without directions: layers alone. */
-    public AttentionWeights withoutMoments() {
-        return new AttentionWeights(Optional.empty(), Optional.empty(), keySensitivity, valueSensitivity);
-    }
-
     /** What of this is known, in a word: {@code query}, {@code noise} or {@code none}, as {@code capsule calibrate --weights} has it. */
     public String label() {
         return keyMoments.isPresent() ? "query" : keySensitivity.isPresent() ? "noise" : "none";

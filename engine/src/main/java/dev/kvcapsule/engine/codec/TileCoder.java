@@ -28,6 +28,18 @@ public interface TileCoder extends AutoCloseable {
      */
     void decode(MemorySegment in, Tile tile, List<TileTensor> tensors) throws MalformedDataException;
 
+    /**
+     * Measures an error as the codec weighs it, if it was asked to keep one within bounds.
+     *
+     * @param original the tile's tensors
+     * @param decoded what came back
+     * @param sums the weighted squared error is added to the first, the weighted squares of the original to the second number
+     * @return whether it was measured; most codecs have no measure of their own
+     */
+    default boolean weigh(Tile tile, List<TileTensor> original, List<TileTensor> decoded, double[] sums) {
+        return false;
+    }
+
     @Override
     void close();
 }

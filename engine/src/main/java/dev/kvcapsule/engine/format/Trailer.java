@@ -5,6 +5,8 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.TreeMap;
 
 /**
  * The last frame: what was known only once everything was written.
@@ -13,9 +15,10 @@ import java.util.Map;
  * @param headersCrc CRC-32C over the headers of those frames without their own checksums, so that none can be exchanged unnoticed
  * @param losslessTiles body tiles that the codec could not carry and that were coded losslessly instead
  * @param relativeError over all tensors, sqrt(sum (x - y)^2 / sum x^2) of the decoded y against the original x; 0 if lossless
+ * @param weightedError the same as the codec weighs errors, if it was asked to keep it within bounds
  * @param errors the same by sub-cache, then layer: {K, V}
  */
-public record Trailer(long frames, int headersCrc, long losslessTiles, double relativeError, List<List<double[]>> errors) {
+public record Trailer(long frames, int headersCrc, long losslessTiles, double relativeError, OptionalDouble weightedError, List<List<double[]>> errors) {
 
     /** Deterministic CBOR, the payload of the trailer frame. */
     public byte[] toBytes() {
@@ -29,8 +32,10 @@ public record Trailer(long frames, int headersCrc, long losslessTiles, double re
             }
             caches.add(Map.of("k", k, "v", v));
         }
-        return Cbor.write(Map.of("frames", frames, "headers_crc", Integer.toUnsignedLong(headersCrc), "lossless_tiles", losslessTiles,
+        Map<String, Object> map = new TreeMap<>(Map.of("frames", frames, "headers_crc", Integer.toUnsignedLong(headersCrc), "lossless_tiles", losslessTiles,
                 "relative_error", relativeError, "errors", caches));
+        weightedError.ifPresent(error -> map.put("weighted_error", error));
+        return Cbor.write(map);
     }
 
     /**
@@ -55,7 +60,8 @@ public record Trailer(long frames, int headersCrc, long losslessTiles, double re
             errors.add(layers);
         }
         Trailer trailer = new Trailer(map.number("frames", 1, Long.MAX_VALUE), (int) map.number("headers_crc", 0, 0xffff_ffffL),
-                map.number("lossless_tiles", 0, Integer.MAX_VALUE), map.real("relative_error"), errors);
+                map.number("lossless_tiles", 0, Integer.MAX_VALUE), map.real("relative_error"),
+                map.has("weighted_error") ? OptionalDouble.of(map.real("weighted_error")) : OptionalDouble.empty(), errors);
         map.end();
         return trailer;
     }

@@ -18,6 +18,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.channels.WritableByteChannel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.zip.CRC32C;
 
 /**
@@ -53,7 +54,7 @@ public final class CapsuleEncoder {
         } finally {
             slots.forEach(slot -> slot.memory.close());
         }
-        Trailer trailer = writer.finish(drain.losslessTiles, errors.overall(), errors.relative());
+        Trailer trailer = writer.finish(drain.losslessTiles, errors.overall(), errors.relative(), drain.weightedError());
         return new EncodeReport(manifest, trailer, plan.size(), writer.position());
     }
 
@@ -64,6 +65,7 @@ public final class CapsuleEncoder {
         int crc;
         boolean fellBack;
         double[][] sums;
+        double[] weighted;
 
         static List<EncodeSlot> ring(int threads) {
             List<EncodeSlot> slots = new ArrayList<>();
@@ -84,6 +86,9 @@ public final class CapsuleEncoder {
         private final long totalBytes;
         private long doneBytes;
         private long losslessTiles;
+        private double weightedError;
+        private double weightedSquares;
+        private boolean weighed;
 
         Drain(TilePlan plan, CacheLayout layout, CapsuleWriter writer, TileErrors errors, Progress progress) {
             this.plan = plan;
@@ -92,6 +97,10 @@ public final class CapsuleEncoder {
             this.errors = errors;
             this.progress = progress;
             this.totalBytes = layout.tensorBytes();
+        }
+
+        OptionalDouble weightedError() {
+            return weighed ? OptionalDouble.of(weightedError == 0 ? 0 : Math.sqrt(weightedError / weightedSquares)) : OptionalDouble.empty();
         }
 
         @Override
@@ -104,6 +113,9 @@ public final class CapsuleEncoder {
             writer.tile(job, slot.payload.asByteBuffer(), slot.crc);
             errors.add(slot.tile.subCache(), slot.tile.firstTensor(), slot.sums);
             losslessTiles += slot.fellBack ? 1 : 0;
+            weighed |= slot.weighted != null;
+            weightedError += slot.weighted == null ? 0 : slot.weighted[0];
+            weightedSquares += slot.weighted == null ? 0 : slot.weighted[1];
             doneBytes += TilePlan.rawBytes(layout, slot.tile);
             progress.update(doneBytes, totalBytes);
         }
@@ -133,14 +145,15 @@ public final class CapsuleEncoder {
             MemorySegment buffer = slot.memory.atLeast(coders.maxPayloadBytes(tensors));
             long bytes = tile.exact() ? TileCoder.UNREPRESENTABLE : coders.encode(tile, tensors, buffer);
             slot.sums = new double[tile.tensors()][2];
+            slot.weighted = null;
             boolean lossless = codec.isLossless();
-            if (bytes >= 0 && !check(buffer.asSlice(0, bytes), tile, tensors, lossless, slot.sums)) {
+            if (bytes >= 0 && !check(buffer.asSlice(0, bytes), slot, tensors, lossless)) {
                 bytes = TileCoder.UNREPRESENTABLE;
             }
             slot.fellBack = bytes < 0 && !tile.exact();
             if (bytes < 0) {
                 bytes = coders.encodeLosslessly(tile, tensors, buffer);
-                check(buffer.asSlice(0, bytes), tile, tensors, true, slot.sums);
+                check(buffer.asSlice(0, bytes), slot, tensors, true);
             }
             slot.payload = buffer.asSlice(0, bytes);
             CRC32C crc = new CRC32C();
@@ -149,7 +162,8 @@ public final class CapsuleEncoder {
         }
 
         /** Decodes what was just coded and measures it. @return whether it is usable: always for lossless, else if all of it is finite */
-        private boolean check(MemorySegment payload, Tile tile, List<TileTensor> tensors, boolean lossless, double[][] sums) throws IOException {
+        private boolean check(MemorySegment payload, EncodeSlot slot, List<TileTensor> tensors, boolean lossless) throws IOException {
+            Tile tile = slot.tile;
             List<TileTensor> decoded = new ArrayList<>(tensors.size());
             output.reset();
             for (TileTensor tensor : tensors) {
@@ -163,8 +177,12 @@ public final class CapsuleEncoder {
                 if (lossless && original.rows().mismatch(copy.rows()) >= 0) {
                     throw new IllegalStateException("codec " + codec.spec() + " did not give back every bit of " + tile);
                 }
-                finite[0] &= meter.measure(original, copy, lossless, sums[2 * layer + original.part().ordinal() - tile.firstTensor()]);
+                finite[0] &= meter.measure(original, copy, lossless, slot.sums[2 * layer + original.part().ordinal() - tile.firstTensor()]);
             });
+            double[] weighted = new double[2];
+            if (finite[0] && coders.weigh(tile, tensors, decoded, weighted)) {
+                slot.weighted = weighted;
+            }
             return finite[0];
         }
 

@@ -49,6 +49,11 @@ final class CoderPair implements AutoCloseable {
         return bytes < 0 ? bytes : PREFIX_BYTES + bytes;
     }
 
+    /** See {@link TileCoder#weigh}. */
+    boolean weigh(Tile tile, List<TileTensor> original, List<TileTensor> decoded, double[] sums) {
+        return coder.weigh(tile, original, decoded, sums);
+    }
+
     /** @throws MalformedDataException if the payload does not decode to such tensors */
     void decode(MemorySegment payload, Tile tile, List<TileTensor> tensors) throws MalformedDataException {
         if (payload.byteSize() < PREFIX_BYTES) {

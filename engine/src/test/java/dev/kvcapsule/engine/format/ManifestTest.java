@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import net.jqwik.api.Arbitraries;
@@ -173,7 +174,7 @@ class ManifestTest {
 
     @Test
     void trailersAreReadBackAndChecked() throws MalformedDataException {
-        Trailer trailer = new Trailer(7, -5, 2, 0.25, List.of(List.of(new double[] {0.5, 0.75}), List.of()));
+        Trailer trailer = new Trailer(7, -5, 2, 0.25, OptionalDouble.of(0.125), List.of(List.of(new double[] {0.5, 0.75}), List.of()));
         byte[] bytes = trailer.toBytes();
         Trailer read = Trailer.parse(ByteBuffer.wrap(bytes), 0);
         assertArrayEquals(bytes, read.toBytes());
