@@ -9,6 +9,7 @@ import dev.kvcapsule.engine.cache.Positions;
 import dev.kvcapsule.engine.cache.Rope;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.cache.TensorOrder;
+import dev.kvcapsule.engine.calibration.AttentionWeights;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.RowFloats;
 import dev.kvcapsule.testdata.Samples;
@@ -23,6 +24,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 
 /** Made-up caches of every structure. */
 public final class TestCaches {
@@ -160,6 +162,36 @@ public final class TestCaches {
                 place(row, cache.tensor(s, l, part), sub, layer, part, order == null ? t : order[t], true);
             }
         }
+    }
+
+    /** Made-up moments and sensitivities for every layer. */
+    public static AttentionWeights weights(CacheLayout layout, long seed) {
+        Random random = new Random(seed);
+        int count = 1 + layout.subCaches().stream().flatMap(sub -> sub.layers().stream()).mapToInt(LayerLayout::layer).max().orElse(0);
+        double[][][] keys = new double[count][0][];
+        double[][][] values = new double[count][0][];
+        double[] sensitivity = new double[count];
+        for (SubCache sub : layout.subCaches()) {
+            for (LayerLayout layer : sub.layers()) {
+                keys[layer.layer()] = moments(layer.kvHeads(), layer.keyHeadDim(), random);
+                values[layer.layer()] = moments(layer.kvHeads(), layer.valueHeadDim(), random);
+                sensitivity[layer.layer()] = 0.5 + random.nextDouble();
+            }
+        }
+        return new AttentionWeights(Optional.of(keys), Optional.of(values), Optional.of(sensitivity), Optional.of(sensitivity.clone()));
+    }
+
+    private static double[][] moments(int heads, int dim, Random random) {
+        double[][] moments = new double[heads][dim * dim];
+        for (double[] matrix : moments) {
+            for (int vector = 0; vector < 2 * dim; vector++) {
+                double[] v = random.doubles(dim, -1, 1).toArray();
+                for (int i = 0; i < dim * dim; i++) {
+                    matrix[i] += v[i / dim] * v[i % dim] / (1 + i / dim) / (1 + i % dim);
+                }
+            }
+        }
+        return moments;
     }
 
     /** A token's row in the tensor's type, wherever the cache keeps its pieces. */
