@@ -95,7 +95,7 @@ final class EncodeCommand implements Callable<Integer> {
     /** A codec that would work on keys before RoPE works on them as they are if nobody says how they were rotated: worse, and silently so. */
     private void noteUnknownRope(KvCache cache, Codec chosen) {
         boolean unknown = cache.layout().subCaches().stream().flatMap(sub -> sub.layers().stream()).noneMatch(layer -> layer.rope().isPresent());
-        if (unknown && "pre".equals(chosen.spec().parameters().get("rope"))) {
+        if (unknown && ("pre".equals(chosen.spec().parameters().get("rope")) || chosen.spec().name().equals("klt"))) {
             options.err().println("capsule: note: heads and RoPE of the model are unknown, keys are coded as they are; --model or --model-facts does better");
         }
     }

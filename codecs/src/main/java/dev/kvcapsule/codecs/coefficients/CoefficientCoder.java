@@ -50,8 +50,8 @@ public final class CoefficientCoder {
      * @param rows tokens
      * @param components components of a row that are coded; those behind are not looked at
      * @param stride integers from one row to the next
-     * @param priors expected magnitude of each component in a row of scale 1
-     * @param scales factor of the expected magnitudes of each row
+     * @param priors expected magnitude of each component in a row of scale 1, from 2^-14 on
+     * @param scales factor of the expected magnitudes of each row, from 2^-14 on; times any prior it is at most 2^20
      * @param out memory of at least {@link #maxBytes} bytes
      * @param statistics what was coded in which context is added here; may be null
      * @return bytes written

@@ -41,10 +41,10 @@ public final class CoefficientModel {
     private static final float OWN_WEIGHT = 0.5f;
 
     private float[] prior = new float[0];
-    private float[] past;
-    private float[] last;
-    private float[] beforeLast;
-    private float[] expected;
+    private float[] past = prior;
+    private float[] last = prior;
+    private float[] beforeLast = prior;
+    private float[] expected = prior;
     private int components;
     private float pastWeight;
     private float rowScale;

@@ -18,6 +18,7 @@ import java.nio.channels.WritableByteChannel;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -137,6 +138,9 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
                 throw map.malformed("layers are not numbered from 0");
             }
             layers.add(layer);
+        }
+        if (layers.isEmpty()) {
+            throw map.malformed("a transform of no layer");
         }
         MemorySegment mean = cursor.finite(4 * width, map);
         MemorySegment deviations = cursor.finite(4L * components, map);
@@ -287,6 +291,9 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
                 if (found == null || found.subCache() != s || found.firstLayer() != group.firstLayer() || !found.layers().equals(wanted)) {
                     throw new CapsuleRefusedException("basis " + digest + " is of another model: it has "
                             + (found == null ? "no more layers" : found.layers().getFirst()) + " where the cache has " + wanted.getFirst());
+                }
+                if (!Arrays.equals(found.headDims(), group.headDims())) {
+                    throw new CapsuleRefusedException("basis " + digest + " has heads of " + Arrays.toString(found.headDims()) + " channels for " + wanted.getFirst());
                 }
                 transforms.add(new Transform(group, floats(found.mean()), new HeadWeighting(found.headDims(), found.backward(), arena), found.basis(),
                         floats(found.deviations())));

@@ -28,6 +28,9 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
     /** Binary32 token vectors of a tile: with copies of it in three places, what a thread needs stays under 40 MB. */
     private static final long TILE_BYTES = 12 << 20;
 
+    /** Widest token vector: a block of {@value #MIN_BLOCK} of them takes 256 MB. */
+    private static final int MAX_WIDTH = 1 << 20;
+
     private static final int MAX_BLOCK = 1024;
     private static final int MIN_BLOCK = 64;
 
@@ -42,6 +45,9 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
         long widest = 1;
         for (LayerGroup group : LayerGroup.of(0, sub, layers)) {
             widest = Math.max(widest, group.width());
+        }
+        if (widest > MAX_WIDTH) {
+            throw new IllegalArgumentException("token vectors of " + widest + " channels, " + MAX_WIDTH + " at most: take a smaller group");
         }
         int block = MAX_BLOCK;
         while (block > MIN_BLOCK && 4 * widest * block > TILE_BYTES) {

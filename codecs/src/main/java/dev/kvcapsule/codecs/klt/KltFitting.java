@@ -33,6 +33,9 @@ final class KltFitting {
     /** Step without anybody's wish, in units of the cache's numbers, weighted. */
     private static final double SHARED_BASIS_STEP = 1;
 
+    /** Widest token vector that gets a basis of its own: its covariance takes 8 GB. */
+    private static final int MAX_WIDTH = 1 << 15;
+
     private KltFitting() {}
 
     static KltCodec fit(KltCodec codec, KvCache cache, FitOptions options) throws IOException {
@@ -71,6 +74,7 @@ final class KltFitting {
             spec = spec.with("group", cache.layout().tokens() < LONG_CONTEXT ? 1 : 3);
         }
         KltCodec grouped = new KltCodec(spec, KltSettings.of(spec), MemorySegment.NULL, null);
+        checkWidth(grouped, cache);
         // Whoever holds the codec holds the basis: there is no end that the codec could be told of.
         Arena arena = Arena.ofAuto();
         List<PromptSpectrum> spectra = spectra(grouped, cache, options, arena);
@@ -79,6 +83,17 @@ final class KltFitting {
             step = new RateControl(cache, options, candidate -> withStep(grouped, spectra, candidate, arena)).step(grouped.settings());
         }
         return withStep(grouped, spectra, step, arena);
+    }
+
+    private static void checkWidth(KltCodec codec, KvCache cache) throws CapsuleRefusedException {
+        for (SubCache sub : cache.layout().subCaches()) {
+            for (LayerGroup group : LayerGroup.of(0, sub, codec.settings().layersPerGroup(sub))) {
+                if (group.width() > MAX_WIDTH) {
+                    throw new CapsuleRefusedException("codec klt: " + group + " have " + group.width() + " channels a token, of which a basis of the capsule's own takes "
+                            + MAX_WIDTH + " at most: take a smaller group, a shared basis or another codec");
+                }
+            }
+        }
     }
 
     private static List<PromptSpectrum> spectra(KltCodec codec, KvCache cache, FitOptions options, Arena arena) throws IOException {
@@ -101,6 +116,9 @@ final class KltFitting {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted", e);
         } catch (ExecutionException e) {
+            if (e.getCause() instanceof Error error) {
+                throw error;
+            }
             throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
         }
         return spectra;

@@ -26,7 +26,9 @@ final class PromptBasis {
     private static final double LEAST_DEVIATION = 1 / 3.0;
 
     private static final int LARGEST_CODE = 127;
-    private static final int MAX_COMPONENTS = 1 << 16;
+
+    /** Integers of a group's basis at most: a damaged length must not claim more memory. Wide groups get fewer components. */
+    static final int MAX_CODES = 1 << 26;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -174,8 +176,11 @@ final class PromptBasis {
             int width = group.width();
             int components = bytes.get(INT, take(4, group));
             // A prompt has no more components than tokens, so that a basis is never larger than the cache it is for.
-            if (components < 0 || components > Math.min(Math.min(width, cells), MAX_COMPONENTS)) {
+            if (components < 0 || components > Math.min(width, cells) || (long) components * width > MAX_CODES) {
                 throw new MalformedDataException("basis of " + group + " with " + components + " components");
+            }
+            if (2L * width + 4L * components > bytes.byteSize() - at) {
+                throw new MalformedDataException("basis of " + group + " ends early");
             }
             float[] mean = new float[width];
             for (int w = 0; w < width; w++) {
@@ -198,7 +203,7 @@ final class PromptBasis {
             if (length < 0) {
                 throw new MalformedDataException("basis of " + group + " ends early");
             }
-            int[] codes = new int[Math.multiplyExact(components, width)];
+            int[] codes = new int[components * width];
             new CoefficientCoder().decode(bytes.asSlice(take(length, group), length), codes, components, width, width, priors(width), rowScales(scales, width),
                     CoefficientTables.standard());
             for (int code : codes) {

@@ -92,7 +92,7 @@ record PromptSpectrum(LayerGroup group, long tokens, float[] mean, float[] tenso
                 gram.set(ValueLayout.JAVA_DOUBLE, 8 * ((long) i * n + j), covariance(gram, n, i, j, sums, mean, tokens) / unit[i] / unit[j]);
             }
         }
-        int count = (int) Math.min(Math.min(n, MAX_COMPONENTS), tokens);
+        int count = (int) Math.min(Math.min(n, Math.min(MAX_COMPONENTS, PromptBasis.MAX_CODES / n)), tokens);
         try (Eigen eigen = algebra.largest(gram, n, count, ProgressListener.NONE)) {
             double[] deviations = new double[count];
             for (int k = 0; k < count; k++) {

@@ -56,7 +56,7 @@ class DamagedCapsuleTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"raw", "lossless", "fp8", KIVI, "kivi:bits=2,entropy=off,rope=pre,residual=0", "rotated:bits=3,sink=1", "rotated:mean=off,rope=post"})
+    @ValueSource(strings = {"raw", "lossless", "fp8", KIVI, "kivi:bits=2,entropy=off,rope=pre,residual=0", "rotated:bits=3,sink=1", "rotated:mean=off,rope=post", "klt:window=2,step=0.3"})
     void capsulesComeBackMappedStreamedAndDropByDrop(String codec) throws IOException {
         byte[] capsule = small(codec);
         try (Arena arena = Arena.ofShared()) {
@@ -72,7 +72,7 @@ class DamagedCapsuleTest {
 
     @Test
     void theForgeWritesWhatTheEngineWrites() throws IOException {
-        for (String codec : List.of("raw", "lossless", KIVI)) {
+        for (String codec : List.of("raw", "lossless", KIVI, "klt")) {
             byte[] capsule = small(codec);
             assertArrayEquals(capsule, CapsuleForge.make(CapsuleForge.take(capsule)));
         }

@@ -79,25 +79,27 @@ final class HostileManifests {
         return manifests;
     }
 
-    private static List<byte[]> manifests(String codec) {
+    /** @param basisBytes what the donor has: a basis of another cache, where the codec has one */
+    private static List<byte[]> manifests(String codec, long basisBytes) {
         CodecSpec spec = Codecs.create(codec).spec();
         List<byte[]> manifests = new ArrayList<>();
-        layouts().values().forEach(layout -> manifests.add(new Manifest(spec, layout, 0).toBytes()));
+        layouts().values().forEach(layout -> manifests.add(new Manifest(spec, layout, basisBytes).toBytes()));
         CacheLayout wrapped = layout(Positions.of(new int[] {5, 6, 7, 0, 1, 2, 3, 4}), List.of(layer(8, DType.F16)));
-        manifests.addAll(unsorted(new Manifest(spec, wrapped, 0).toBytes()));
-        manifests.addAll(unsorted(new Manifest(spec, layout(Positions.of(new int[] {5, 6, 7, 0, 1, 2, 3, 4}), List.of()), 0).toBytes()));
+        manifests.addAll(unsorted(new Manifest(spec, wrapped, basisBytes).toBytes()));
+        manifests.addAll(unsorted(new Manifest(spec, layout(Positions.of(new int[] {5, 6, 7, 0, 1, 2, 3, 4}), List.of()), basisBytes).toBytes()));
         return manifests;
     }
 
     public static void main(String[] args) throws IOException {
-        for (String codec : List.of("raw", "lossless", "fp8", "kivi:residual=1048576", "rotated:sink=1024")) {
+        for (String codec : List.of("raw", "lossless", "fp8", "kivi:residual=1048576", "rotated:sink=1024", "klt:step=1,group=1", "klt:step=1,group=all,sink=1024")) {
             byte[] donor;
             try (Arena arena = Arena.ofShared()) {
                 KvCache small = TestCaches.small(arena);
                 donor = Capsules.encode(small, codec);
             }
-            for (byte[] manifest : manifests(codec)) {
-                boolean empty = isEmpty(manifest);
+            long basisBytes = Manifest.parse(java.nio.ByteBuffer.wrap(CapsuleForge.take(donor).getFirst().payload), 0).basisBytes();
+            for (byte[] manifest : manifests(codec, basisBytes)) {
+                boolean empty = isEmpty(manifest) && basisBytes == 0;
                 List<CapsuleForge.Piece> pieces = CapsuleForge.take(donor);
                 pieces.getFirst().payload = manifest;
                 attempt(CapsuleForge.make(pieces), codec, empty);
@@ -109,9 +111,10 @@ final class HostileManifests {
                     constants[1 + 6 * i] = 1;
                     constants[2 + 6 * i] = 1;
                 }
+                int bases = (int) pieces.stream().filter(piece -> piece.is(FrameType.BASIS)).count();
                 // As many as are read ahead, so that the first one is worked on before the next is missed.
                 for (int tile = 0; tile < 4; tile++) {
-                    pieces.add(1 + tile, new CapsuleForge.Piece(FrameType.TILE, tile, 0, constants));
+                    pieces.add(1 + bases + tile, new CapsuleForge.Piece(FrameType.TILE, tile, 0, constants));
                 }
                 attempt(CapsuleForge.make(pieces), codec, empty);
             }

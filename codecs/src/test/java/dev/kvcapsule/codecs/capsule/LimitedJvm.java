@@ -19,10 +19,17 @@ final class LimitedJvm {
 
     /** @return what it wrote to standard output */
     static String run(int heapMiB, int offHeapMiB, int seconds, Class<?> main, String... args) throws IOException, InterruptedException {
+        return run(List.of(), heapMiB, offHeapMiB, seconds, main, args);
+    }
+
+    /** @param flags more flags of the JVM */
+    static String run(List<String> flags, int heapMiB, int offHeapMiB, int seconds, Class<?> main, String... args) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx" + heapMiB + "m",
                 "-XX:MaxDirectMemorySize=" + offHeapMiB + "m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "--add-modules=jdk.incubator.vector",
                 "--enable-native-access=ALL-UNNAMED", "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED", "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), main.getName()));
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"))));
+        command.addAll(flags);
+        command.add(main.getName());
         command.addAll(List.of(args));
         Path output = java.nio.file.Files.createTempFile("limited", ".log");
         try {

@@ -9,8 +9,13 @@ import dev.kvcapsule.engine.cache.Positions;
 import dev.kvcapsule.engine.cache.Rope;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.cache.TensorOrder;
+import dev.kvcapsule.engine.calibration.AttentionWeights;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.RowFloats;
+import dev.kvcapsule.testdata.Samples;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -19,9 +24,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 
 /** Made-up caches of every structure. */
-final class TestCaches {
+public final class TestCaches {
     private static final Rope ROPE = Rope.of(Rope.Pairing.HALF_SPLIT, 10_000, 16);
 
     private TestCaches() {}
@@ -30,12 +36,12 @@ final class TestCaches {
     private static final double[] DRIFT = java.util.stream.IntStream.range(0, 628).mapToDouble(i -> Math.cos(i * 0.01)).toArray();
 
     /** What a channel of a token holds. */
-    interface Fill {
+    public interface Fill {
         float at(int layer, Part part, int token, int channel);
     }
 
     /** Channels of different sizes with a slow drift, as caches have them. */
-    static float ordinary(int layer, Part part, int token, int channel) {
+    public static float ordinary(int layer, Part part, int token, int channel) {
         double scale = SCALES[(channel + 3 * layer) % SCALES.length];
         return (float) (scale * (noise(((long) layer * 2 + part.ordinal()) * 4099 + token, channel) + DRIFT[(token + 13 * channel) % DRIFT.length]));
     }
@@ -48,11 +54,11 @@ final class TestCaches {
         return ((z & 0xffff) + (z >>> 16 & 0xffff) + (z >>> 32 & 0xffff) + (z >>> 48)) / 37837.0 - 3.464;
     }
 
-    static LayerLayout layer(int number, int heads, int keyDim, int valueDim, DType key, DType value) {
+    public static LayerLayout layer(int number, int heads, int keyDim, int valueDim, DType key, DType value) {
         return new LayerLayout(number, heads, keyDim, valueDim, key, value, keyDim >= ROPE.dims() ? Optional.of(ROPE) : Optional.empty(), 0);
     }
 
-    static List<LayerLayout> layers(int count, int heads, int keyDim, int valueDim, DType type) {
+    public static List<LayerLayout> layers(int count, int heads, int keyDim, int valueDim, DType type) {
         List<LayerLayout> layers = new ArrayList<>();
         for (int l = 0; l < count; l++) {
             layers.add(layer(l, heads, keyDim, valueDim, type, type));
@@ -60,16 +66,16 @@ final class TestCaches {
         return layers;
     }
 
-    static SubCache dense(int tokens, List<LayerLayout> layers) {
+    public static SubCache dense(int tokens, List<LayerLayout> layers) {
         return new SubCache("kv", Positions.sequential(tokens), TensorOrder.TOKEN_MAJOR, TensorOrder.TOKEN_MAJOR, layers);
     }
 
-    static CacheLayout layout(int tokens, SubCache... subs) {
+    public static CacheLayout layout(int tokens, SubCache... subs) {
         return new CacheLayout(tokens, List.of(subs), List.of(new CacheLayout.Blob("words", 21), new CacheLayout.Blob("nothing", 0)), Map.of("format", "test"));
     }
 
     /** A cache of a few kilobytes with two sub-caches, the second one wrapped around, a layer without V and blobs. */
-    static KvCache small(Arena arena) {
+    public static KvCache small(Arena arena) {
         LayerLayout latent = layer(1, 1, 20, 0, DType.F16, DType.F16);
         SubCache global = dense(12, List.of(layer(0, 2, 16, 8, DType.F16, DType.F16), latent));
         SubCache local = new SubCache("swa", Positions.of(new int[] {10, 11, 7, 8, 9}), TensorOrder.TOKEN_MAJOR, TensorOrder.CHANNEL_MAJOR,
@@ -77,7 +83,7 @@ final class TestCaches {
         return filled(arena, layout(12, global, local), TestCaches::ordinary);
     }
 
-    static KvCache filled(Arena arena, CacheLayout layout, Fill fill) {
+    public static KvCache filled(Arena arena, CacheLayout layout, Fill fill) {
         KvCache cache = empty(arena, layout);
         for (int s = 0; s < layout.subCaches().size(); s++) {
             SubCache sub = layout.subCaches().get(s);
@@ -97,8 +103,35 @@ final class TestCaches {
         return cache;
     }
 
+    /** Some layers of SmolLM2-135M-Instruct on the first tokens of Python source: real numbers, keys with RoPE. */
+    public static KvCache real(Arena arena, int tokens, int... layers) {
+        Rope rope = Rope.of(Rope.Pairing.INTERLEAVED, 100_000, 64);
+        List<LayerLayout> layouts = Arrays.stream(layers).mapToObj(l -> new LayerLayout(l, 3, 64, 64, DType.F16, DType.F16, Optional.of(rope), 0)).toList();
+        KvCache.Builder builder = new KvCache.Builder(new CacheLayout(tokens, List.of(dense(tokens, layouts)), List.of(), Map.of()));
+        for (int layer : layers) {
+            for (Part part : Part.values()) {
+                // A tensor of the state is 12 bytes of header and 512 rows of 384 bytes; all K come before all V.
+                long at = Sample.STATE.byteSize() - (60L - 30 * part.ordinal() - layer) * (12 + 512 * 384) + 12;
+                builder.add(0, part, arena.allocate(384L * tokens).copyFrom(Sample.STATE.asSlice(at, 384L * tokens)));
+            }
+        }
+        return builder.build();
+    }
+
+    private static final class Sample {
+        static final MemorySegment STATE = load();
+
+        private static MemorySegment load() {
+            try (InputStream in = Samples.smollm2Code512()) {
+                return MemorySegment.ofArray(in.readAllBytes());
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+    }
+
     /** Zeros throughout. */
-    static KvCache empty(Arena arena, CacheLayout layout) {
+    public static KvCache empty(Arena arena, CacheLayout layout) {
         KvCache.Builder builder = new KvCache.Builder(layout);
         for (int s = 0; s < layout.subCaches().size(); s++) {
             SubCache sub = layout.subCaches().get(s);
@@ -131,6 +164,36 @@ final class TestCaches {
         }
     }
 
+    /** Made-up moments and sensitivities for every layer. */
+    public static AttentionWeights weights(CacheLayout layout, long seed) {
+        Random random = new Random(seed);
+        int count = 1 + layout.subCaches().stream().flatMap(sub -> sub.layers().stream()).mapToInt(LayerLayout::layer).max().orElse(0);
+        double[][][] keys = new double[count][0][];
+        double[][][] values = new double[count][0][];
+        double[] sensitivity = new double[count];
+        for (SubCache sub : layout.subCaches()) {
+            for (LayerLayout layer : sub.layers()) {
+                keys[layer.layer()] = moments(layer.kvHeads(), layer.keyHeadDim(), random);
+                values[layer.layer()] = moments(layer.kvHeads(), layer.valueHeadDim(), random);
+                sensitivity[layer.layer()] = 0.5 + random.nextDouble();
+            }
+        }
+        return new AttentionWeights(Optional.of(keys), Optional.of(values), Optional.of(sensitivity), Optional.of(sensitivity.clone()));
+    }
+
+    private static double[][] moments(int heads, int dim, Random random) {
+        double[][] moments = new double[heads][dim * dim];
+        for (double[] matrix : moments) {
+            for (int vector = 0; vector < 2 * dim; vector++) {
+                double[] v = random.doubles(dim, -1, 1).toArray();
+                for (int i = 0; i < dim * dim; i++) {
+                    matrix[i] += v[i / dim] * v[i % dim] / (1 + i / dim) / (1 + i % dim);
+                }
+            }
+        }
+        return moments;
+    }
+
     /** A token's row in the tensor's type, wherever the cache keeps its pieces. */
     static byte[] row(KvCache cache, int s, int l, Part part, int token) {
         SubCache sub = cache.layout().subCaches().get(s);
@@ -159,7 +222,7 @@ final class TestCaches {
     }
 
     /** Every byte of every tensor and blob, for comparing caches of one layout. */
-    static byte[] bytes(KvCache cache) {
+    public static byte[] bytes(KvCache cache) {
         int total = Math.toIntExact(cache.layout().tensorBytes() + cache.layout().blobBytes());
         byte[] all = new byte[total];
         MemorySegment out = MemorySegment.ofArray(all);

@@ -22,10 +22,16 @@ final class ImplicitQl {
      */
     static double[] solve(double[] d, double[] e, double[][] vectors) {
         int n = d.length;
+        double norm = 0;
+        for (int i = 0; i < n; i++) {
+            norm = Math.max(norm, Math.abs(d[i]) + Math.abs(e[i]));
+        }
+        // Rounding leaves as much behind wherever a large element passes: among small elements, it would never get smaller.
+        double least = Math.max(EPSILON * norm, Double.MIN_NORMAL);
         for (int l = 0; l < n; l++) {
             for (int iteration = 0;; iteration++) {
                 int m = l;
-                while (m < n - 1 && Math.abs(e[m]) > EPSILON * (Math.abs(d[m]) + Math.abs(d[m + 1])) && Math.abs(e[m]) >= Double.MIN_NORMAL) {
+                while (m < n - 1 && Math.abs(e[m]) > EPSILON * (Math.abs(d[m]) + Math.abs(d[m + 1])) && Math.abs(e[m]) >= least) {
                     m++;
                 }
                 if (m == l) {

@@ -100,6 +100,30 @@ class JavaLinearAlgebraTest {
         }
     }
 
+    /** Differences of two numbers that are all but equal, besides large ones: what a covariance of constants is made of. */
+    @Test
+    void matricesWhoseRestIsRoundingAreSolved() {
+        try (Arena arena = Arena.ofConfined()) {
+            for (int n : new int[] {3, 52, 100}) {
+                for (int exponent = -60; exponent <= 0; exponent += 6) {
+                    for (int kind = 0; kind < 3; kind++) {
+                        SplittableRandom random = new SplittableRandom(exponent * 10L + kind);
+                        MemorySegment a = arena.allocate(8L * n * n);
+                        for (int i = 0; i < n; i++) {
+                            for (int j = i; j < n; j++) {
+                                double common = kind == 0 ? 1 : kind == 1 ? i == n / 2 && j == i ? 1 : 0 : i < n / 2 && j >= n / 2 ? -1 : 1;
+                                a.set(Matrices.F64, 8L * (i * n + j), common + Math.scalb(random.nextDouble() - 0.5, exponent) + (i == j ? Math.scalb(n, exponent) : 0));
+                            }
+                        }
+                        try (Eigen eigen = java.largest(a, n, n, ProgressListener.NONE)) {
+                            Psd.check(a, n, eigen, 1e-6);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     @Test
     void fewEigenpairsOfALargeMatrix() {
         int n = 1100;

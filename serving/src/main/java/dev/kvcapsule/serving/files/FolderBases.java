@@ -1,6 +1,7 @@
 package dev.kvcapsule.serving.files;
 
 import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.codec.Bases;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -42,7 +43,8 @@ public final class FolderBases implements Bases, AutoCloseable {
     /**
      * The digest that a basis file says it has.
      *
-     * @throws IOException if it cannot be read, or is too short to be a basis
+     * @throws MalformedDataException if it is too short to be a basis
+     * @throws IOException if it cannot be read
      */
     public static String digest(Path file) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
@@ -50,7 +52,7 @@ public final class FolderBases implements Bases, AutoCloseable {
             long at = channel.size() - DIGEST_BYTES;
             while (at >= 0 && bytes.hasRemaining() && channel.read(bytes, at + bytes.position()) >= 0) {}
             if (at < 0 || bytes.hasRemaining()) {
-                throw new IOException(file + ": not a basis file");
+                throw new MalformedDataException(file + ": not a basis file");
             }
             return HexFormat.of().formatHex(bytes.array());
         }

@@ -1,0 +1,211 @@
+package dev.kvcapsule.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.kvcapsule.testdata.Samples;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Shared bases: {@code calibrate}, and the other commands with what it makes. */
+class BasisCommandTest {
+    @TempDir
+    private Path folder;
+    private Path state;
+    private Path model;
+    private Path basis;
+    private Path capsule;
+    private String digest;
+
+    @BeforeEach
+    void calibrate() throws IOException {
+        state = copy("states/llama-f16.ggsq");
+        model = copy("gguf/tiny-llama.gguf");
+        // Not where capsules lie, so that it is found only where it is named.
+        basis = Files.createDirectory(folder.resolve("models")).resolve("llama.kvb");
+        capsule = folder.resolve("state.kvc");
+        Run run = Run.of("calibrate", state, "--model", model, "-o", basis, "--json");
+        assertEquals(0, run.exit(), run.err());
+        digest = (String) run.json().get("basis");
+        assertEquals(Files.size(basis), run.json().get("bytes"));
+        assertEquals(1L, run.json().get("caches"));
+    }
+
+    private Path copy(String name) throws IOException {
+        Path path = folder.resolve(name.substring(name.indexOf('/') + 1));
+        try (InputStream in = Samples.class.getResourceAsStream(name)) {
+            Files.copy(in, path);
+        }
+        return path;
+    }
+
+    private Run encode(Object... more) {
+        return Run.of(Stream.concat(Stream.of("encode", state, "-o", capsule, "--model", model, "--json"), Arrays.stream(more)).toArray());
+    }
+
+    private static void assertFails(int exit, String message, Run run) {
+        assertEquals(exit, run.exit(), run.toString());
+        assertEquals(switch (exit) {
+            case 2 -> "usage";
+            case 3 -> "malformed";
+            case 4 -> "refused";
+            default -> "io";
+        }, run.error("code"));
+        assertTrue(run.error("message").contains(message), run.out());
+        assertFalse(run.err().contains("\tat "), run.err());
+    }
+
+    @Test
+    void capsulesAreMadeAndReadWithASharedBasis() throws IOException {
+        for (List<String> how : List.of(List.<String>of(), List.of("--profile", "small"), List.of("--codec", "klt:step=0.2,sink=2,window=3"))) {
+            Run encoded = encode(Stream.concat(Stream.of("--basis", basis), how.stream()).toArray());
+            assertEquals(0, encoded.exit(), encoded.err());
+            assertTrue(((String) encoded.json().get("codec")).contains("basis=" + digest), encoded.out());
+            Path restored = folder.resolve("restored");
+            for (Run run : List.of(Run.of("decode", capsule, "-o", restored, "--basis", basis, "--json"), Run.of("verify", capsule, "--basis", basis, "--json"),
+                    Run.of("compare", state, restored, "--model", model, "--json"), Run.of("decode", capsule, "-o", folder.resolve("prefix"), "--tokens", 5, "--basis", basis, "--json"))) {
+                assertEquals(0, run.exit(), run.err());
+            }
+            assertEquals(Files.size(state), Files.size(restored));
+            assertEquals(0, Run.fed(Files.readAllBytes(capsule), "decode", "-", "-o", restored, "--basis", basis).exit());
+        }
+        // What a capsule holds can be seen without its basis.
+        assertEquals(0, Run.of("inspect", capsule, "--json").exit());
+    }
+
+    @Test
+    void aBasisBesideTheCapsuleIsFound() throws IOException {
+        assertEquals(0, encode("--basis", basis).exit());
+        Files.copy(basis, folder.resolve("any name.kvb"));
+        assertEquals(0, Run.of("verify", capsule).exit());
+        assertEquals(0, Run.of("decode", capsule, "-o", folder.resolve("restored")).exit());
+        assertEquals(0, encode("--codec", "klt:step=1,basis=" + digest).exit());
+    }
+
+    @Test
+    void twoRunsMakeTheSameBasis() throws IOException {
+        Path again = folder.resolve("again.kvb");
+        assertEquals(0, Run.of("calibrate", state, "--model", model, "-o", again).exit());
+        assertEquals(-1, Files.mismatch(basis, again));
+        assertTrue(Run.of("calibrate", state, state, "--model", model, "-o", again, "--group", 1, "--components", 3).out().contains("again.kvb: basis "));
+    }
+
+    @Test
+    void aMissingBasisIsNamedWithThePlacesThatWereSearched() {
+        assertEquals(0, encode("--basis", basis).exit());
+        for (Run run : List.of(Run.of("decode", capsule, "-o", folder.resolve("restored"), "--json"), Run.of("verify", capsule, "--json"))) {
+            assertFails(4, digest, run);
+            assertTrue(run.error("message").contains(folder.resolve("*.kvb").toString()) && run.error("message").contains("bases"), run.out());
+        }
+        assertFails(4, digest, encode("--codec", "klt:step=1,basis=" + digest));
+        assertFalse(Files.exists(folder.resolve("restored")));
+    }
+
+    @Test
+    void aBasisOfAnotherModelIsRefused() throws IOException {
+        Path gemma = copy("states/gemma3tiny-f16-20.ggsq");
+        Path other = folder.resolve("gemma.other");
+        assertEquals(0, Run.of("calibrate", gemma, "--model", copy("gguf/tiny-gemma3.gguf"), "-o", other).exit());
+        assertFails(4, "another model", encode("--basis", other));
+        assertFalse(Files.exists(capsule));
+        assertEquals(0, encode("--basis", basis).exit());
+        assertFails(4, digest, Run.of("decode", capsule, "-o", folder.resolve("restored"), "--basis", other, "--json"));
+        // The model is the same, but nobody says so.
+        assertFails(4, "another model", Run.of("encode", state, "-o", folder.resolve("x"), "--basis", basis, "--json"));
+    }
+
+    @Test
+    void aDamagedBasisIsMalformed() throws IOException {
+        assertEquals(0, encode("--basis", basis).exit());
+        byte[] good = Files.readAllBytes(basis);
+        byte[] flipped = good.clone();
+        flipped[good.length / 2] ^= 4;
+        Files.write(basis, flipped);
+        assertFails(3, "damaged", encode("--basis", basis));
+        assertFails(3, "damaged", Run.of("decode", capsule, "-o", folder.resolve("restored"), "--basis", basis, "--json"));
+        assertFails(3, "damaged", Run.of("verify", capsule, "--basis", basis, "--json"));
+        Files.write(basis, Arrays.copyOf(good, good.length - 1));
+        assertFails(3, "", encode("--basis", basis));
+        for (byte[] none : List.of(new byte[0], new byte[10], new byte[100])) {
+            Files.write(basis, none);
+            assertFails(3, "not a basis file", encode("--basis", basis));
+        }
+        byte[] later = good.clone();
+        later[8] = 2;
+        Files.write(basis, later);
+        assertFails(4, "version 2", encode("--basis", basis));
+        Files.delete(basis);
+        assertFails(5, "no such file", encode("--basis", basis));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "STATE", "-o B", "STATE -o B", "STATE --text STATE -o B", "--text STATE -o B", "STATE --model MODEL -o B --weights harm",
+        "STATE --model MODEL -o B --weights query", "STATE --model MODEL -o B --weights noise", "STATE --model MODEL -o B --group 0", "STATE --model MODEL -o B --group some",
+        "STATE --model MODEL -o B --components 0", "STATE --model MODEL -o B --components x", "--text STATE --model MODEL -o B --tokens 0", "STATE --model-facts nonsense -o B"})
+    void wrongUsageOfCalibrateIsToldAsSuch(String line) {
+        Path out = folder.resolve("out.kvb");
+        Object[] words = Stream.of(("calibrate --json " + line).strip().split(" ")).map(word -> switch (word) {
+            case "STATE" -> state;
+            case "MODEL" -> model;
+            case "B" -> out;
+            default -> word;
+        }).toArray();
+        assertFails(2, "", Run.of(words));
+        assertFalse(Files.exists(out));
+    }
+
+    @Test
+    void wrongUsageOfBasesIsToldAsSuch() {
+        assertFails(2, "2 bases", encode("--basis", basis, "--basis", basis));
+        assertFails(2, "basis", encode("--basis", basis, "--codec", "lossless"));
+        assertFails(2, "no basis", encode("--basis", basis, "--profile", "fast"));
+        assertFails(2, "digest", encode("--codec", "klt:basis=abc"));
+        assertFails(2, "one of them", encode("--codec", "klt:ratio=4,max-error=0.1"));
+    }
+
+    @Test
+    void statesThatCannotBeReadLeaveNoBasis() throws IOException {
+        Path out = Files.writeString(folder.resolve("out.kvb"), "before");
+        Path gemma = copy("states/gemma3tiny-f16-20.ggsq");
+        Path cut = Files.write(folder.resolve("cut.ggsq"), Arrays.copyOf(Files.readAllBytes(state), 1000));
+        assertFails(5, "no such file", Run.of("calibrate", folder.resolve("missing"), "--model", model, "-o", out, "--json"));
+        assertFails(3, cut.toString(), Run.of("calibrate", cut, "--model", model, "-o", out, "--json"));
+        assertFails(3, state.toString(), Run.of("calibrate", state, cut, "--model", state, "-o", out, "--json"));
+        Run two = Run.of("calibrate", gemma, state, "--model-facts", "heads=1x16,rope=half-split:10000:16", "-o", out, "--json");
+        assertTrue(two.exit() == 3 || two.exit() == 2, two.toString());
+        assertEquals("before", Files.readString(out));
+    }
+
+    @Test
+    void withoutRopeCapsulesOfTheTransformCodecSaySo() {
+        assertTrue(Run.of("encode", state, "-o", capsule, "--codec", "klt:step=1").err().contains("RoPE of the model are unknown"));
+        assertFalse(encode("--codec", "klt:step=1").err().contains("unknown"));
+        assertEquals(0, Run.of("verify", capsule).exit());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama-f16-empty.ggsq", "llama-f16-holes-noflash.ggsq", "llama-f16-two-streams.ggsq", "llama-f32.ggsq", "llama-bf16-noflash.ggsq", "llama-q8_0.ggsq",
+        "llama-k-q8_0-v-q4_0.ggsq", "llama-iq4_nl.ggsq", "deepseek2-f16.ggsq", "gemma3tiny-f16-259-wrapped.ggsq", "granitehybrid-f16-noflash.ggsq", "lfm2-f16.ggsq", "mamba.ggsq",
+        "qwen2vl-f16-image.ggsq"})
+    void statesOfEveryStructureAreCodedWithABasisOfTheirOwn(String name) throws IOException {
+        Path other = name.equals(state.getFileName().toString()) ? state : copy("states/" + name);
+        Path restored = folder.resolve("restored");
+        Run run = Run.of("encode", other, "-o", capsule, "--codec", "klt:step=0.3", "--json");
+        assertEquals(0, run.exit(), run.err());
+        assertEquals(0, Run.of("decode", capsule, "-o", restored).exit());
+        assertEquals(0, Run.of("verify", capsule).exit());
+        assertEquals(Files.size(other), Files.size(restored));
+        assertEquals(0, Run.of("compare", other, restored).exit());
+    }
+}
