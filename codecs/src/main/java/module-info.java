@@ -5,6 +5,7 @@ module dev.kvcapsule.codecs {
     provides dev.kvcapsule.engine.calibration.CalibrationFactory with dev.kvcapsule.codecs.klt.KltCalibrationFactory;
 
     provides dev.kvcapsule.engine.codec.CodecFactory with
+            dev.kvcapsule.codecs.cachegen.CacheGenCodecFactory,
             dev.kvcapsule.codecs.fp8.Fp8CodecFactory,
             dev.kvcapsule.codecs.kivi.KiviCodecFactory,
             dev.kvcapsule.codecs.klt.KltCodecFactory,
