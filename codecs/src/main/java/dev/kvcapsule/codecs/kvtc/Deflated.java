@@ -34,15 +34,16 @@ final class Deflated implements AutoCloseable {
         inflater.setInput(in.asByteBuffer());
         try {
             int done = 0;
-            // A stream of nothing still has an end to be read.
-            for (int more = -1; !inflater.finished() && more != 0; done += more) {
-                more = inflater.inflate(bytes, done, count - done);
-                if (more == 0 && done == count && !inflater.finished()) {
-                    more = inflater.inflate(new byte[1]);
+            while (!inflater.finished()) {
+                // The end of a stream is read after its last byte.
+                int more = done < count ? inflater.inflate(bytes, done, count - done) : inflater.inflate(new byte[1]);
+                if (more > 0 ? done == count : !inflater.finished()) {
+                    throw new MalformedDataException("compressed bytes are not those of " + count);
                 }
+                done += more;
             }
-            if (done != count || !inflater.finished() || inflater.getRemaining() > 0) {
-                throw new MalformedDataException("compressed bytes do not give the " + count + " that belong here");
+            if (done != count || inflater.getRemaining() > 0) {
+                throw new MalformedDataException("compressed bytes end after " + done + " of " + count + ", or do not end");
             }
         } catch (DataFormatException e) {
             throw new MalformedDataException("compressed bytes: " + e.getMessage());

@@ -18,7 +18,8 @@ import java.util.Random;
  */
 final class CapsuleMutations {
     private static final List<String> CODECS = List.of("raw", "lossless", "fp8", "fp8:entropy=off", "kivi:bits=2,residual=0", "kivi:bits=3,entropy=off,residual=4",
-            "kivi:bits=4,rope=pre,residual=0", "kivi:bits=8,residual=0", "rotated:bits=2,sink=0", "rotated:bits=3,mean=off,entropy=off", "rotated:bits=4,rope=post");
+            "kivi:bits=4,rope=pre,residual=0", "kivi:bits=8,residual=0", "rotated:bits=2,sink=0", "rotated:bits=3,mean=off,entropy=off", "rotated:bits=4,rope=post", "cachegen:group=4", "svd:rank=3,sink=1",
+            "svd:rank=12,bits=4,layers=2,sink=0");
 
     private CapsuleMutations() {}
 
@@ -49,7 +50,7 @@ final class CapsuleMutations {
     }
 
     private static CapsuleForge.Piece pick(List<CapsuleForge.Piece> pieces, Random random) {
-        FrameType[] kinds = {FrameType.TILE, FrameType.TILE, FrameType.TILE, FrameType.TILE, FrameType.MANIFEST, FrameType.MANIFEST, FrameType.BLOB, FrameType.INDEX,
+        FrameType[] kinds = {FrameType.TILE, FrameType.TILE, FrameType.TILE, FrameType.TILE, FrameType.MANIFEST, FrameType.MANIFEST, FrameType.BLOB, FrameType.BASIS, FrameType.INDEX,
             FrameType.TRAILER};
         FrameType kind = kinds[random.nextInt(kinds.length)];
         List<CapsuleForge.Piece> some = pieces.stream().filter(piece -> piece.is(kind)).toList();
