@@ -9,6 +9,7 @@
 Needs numpy; `zstandard` for a compressed sample; `gguf` only for selftest. The file format is in README.md.
 """
 import argparse, hashlib, math, os, struct, sys
+from fractions import Fraction
 import numpy as np
 
 F32, F64, U8, U16, U32 = np.float32, np.float64, np.uint8, np.uint16, np.uint32
@@ -1029,6 +1030,13 @@ def cmd_selftest(a):
         m = m.astype(F32); lo = np.concatenate([allb[n]] * (len(m) // n.sum())); exact = from_bits(lo, P) == m
         assert (round_dir(m, P, False) == lo).all() and (round_dir(m, P, True) == np.where(exact, lo, lo + 1)).all()
         assert (round_dir(-m, P, True) == (lo | 0x8000)).all() and (round_dir(-m, P, False) == (np.where(exact, lo, lo + 1) | 0x8000)).all()
+    # signed codes; fma against rational numbers
+    q = np.arange(-127, 128); assert (unfold(fold(q).tobytes()) == q).all() and unfold(b'\xff')[0] == -128
+    r = np.random.default_rng(1); f = (r.standard_normal((3, 3000)) * np.exp2(r.integers(-12, 12, (3, 3000)))).astype(F32)
+    f[2, :1000] = -(f[0, :1000] * f[1, :1000])                                # the sum is what rounding the product would lose
+    for a_, b_, c_, y in zip(*f, fma(*f)):
+        exact = Fraction(float(a_)) * Fraction(float(b_)) + Fraction(float(c_)); away = lambda v: abs(Fraction(float(v)) - exact)
+        assert away(y) <= min(away(np.nextafter(y, F32(np.inf))), away(np.nextafter(y, F32(-np.inf))))
     # packing
     r = np.random.default_rng(1)
     for b in (2, 3, 4, 8):
