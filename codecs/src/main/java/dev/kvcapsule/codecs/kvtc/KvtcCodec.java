@@ -41,6 +41,9 @@ record KvtcCodec(CodecSpec spec, KvtcSettings settings, MemorySegment basis, Lis
     /** Binary32 rows of a tile. */
     private static final long TILE_BYTES = 12 << 20;
 
+    /** Bytes of a tile before DEFLATE, at most. */
+    private static final long MAX_TILE_BYTES = 1 << 30;
+
     private static final int MAX_BLOCK = 1024;
     private static final int MIN_BLOCK = 64;
 
@@ -97,6 +100,9 @@ record KvtcCodec(CodecSpec spec, KvtcSettings settings, MemorySegment basis, Lis
             allocation.write(carried);
             fitted.add(new Member(groups.get(g), transform, allocation));
         }
+        if (!areTilesBounded(cache.layout(), fitted)) {
+            throw new CapsuleRefusedException("codec kvtc: tiles of this cache would be too large");
+        }
         // Whoever holds the codec holds its basis: there is no end that the codec could be told of.
         MemorySegment stored = Arena.ofAuto().allocate(Math.max(1, carried.size()), 64).asSlice(0, carried.size()).copyFrom(MemorySegment.ofArray(carried.toByteArray()));
         return new KvtcCodec(spec, settings, stored, fitted);
@@ -119,7 +125,22 @@ record KvtcCodec(CodecSpec spec, KvtcSettings settings, MemorySegment basis, Lis
         if (at != carried.byteSize()) {
             throw new MalformedDataException("basis: " + (carried.byteSize() - at) + " bytes follow the last allocation");
         }
+        if (!areTilesBounded(layout, bound)) {
+            throw new MalformedDataException("allocation of tiles that are too large");
+        }
         return new KvtcCodec(spec, settings, carried, bound);
+    }
+
+    /** Whether the bytes of every tile before DEFLATE can be counted. */
+    private boolean areTilesBounded(CacheLayout layout, List<Member> all) {
+        for (int s = 0; s < layout.subCaches().size(); s++) {
+            int sub = s;
+            long bytes = all.stream().filter(member -> member.group().subCache() == sub).mapToLong(member -> member.allocation().tokenBytes()).sum();
+            if (bytes * geometry(layout.subCaches().get(s)).blockTokens() > MAX_TILE_BYTES) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private KvtcBasis shared(CacheLayout layout, Bases bases) throws IOException {

@@ -40,12 +40,12 @@ final class KvtcCoder implements TileCoder {
     }
 
     /** Bytes of a body tile before DEFLATE. */
-    private static int plainBytes(List<KvtcCodec.Member> members, int tokens) {
+    private static long plainBytes(List<KvtcCodec.Member> members, int tokens) {
         long bytes = 0;
         for (KvtcCodec.Member member : members) {
             bytes += tokens * member.allocation().tokenBytes();
         }
-        return Math.toIntExact(bytes);
+        return bytes;
     }
 
     private byte[] plain(int bytes) {
@@ -57,9 +57,9 @@ final class KvtcCoder implements TileCoder {
 
     @Override
     public long maxEncodedBytes(List<TileTensor> tensors) {
-        // Whichever region the tensors belong to. No group takes more than 5 bytes a component.
+        // Whichever region the tensors belong to, and whichever sub-cache.
         long elements = tensors.stream().mapToLong(TileTensor::elements).sum();
-        return Math.max(rawBytes(tensors), Deflated.maxBytes((GroupType.PARAMETER_BYTES + 1) * elements));
+        return Math.max(Math.max(rawBytes(tensors), elements), Deflated.maxBytes(plainBytes(codec.members(), tensors.getFirst().tokens())));
     }
 
     @Override
@@ -100,7 +100,7 @@ final class KvtcCoder implements TileCoder {
     private long encodeBody(Tile tile, List<TileTensor> tensors, MemorySegment out) {
         List<KvtcCodec.Member> members = codec.of(tile);
         int tokens = tile.tokens();
-        int bytes = plainBytes(members, tokens);
+        int bytes = Math.toIntExact(plainBytes(members, tokens));
         byte[] codes = plain(bytes);
         int at = 0;
         for (KvtcCodec.Member member : members) {
@@ -156,7 +156,7 @@ final class KvtcCoder implements TileCoder {
     private void decodeBody(MemorySegment in, Tile tile, List<TileTensor> tensors) throws MalformedDataException {
         List<KvtcCodec.Member> members = codec.of(tile);
         int tokens = tile.tokens();
-        int bytes = plainBytes(members, tokens);
+        int bytes = Math.toIntExact(plainBytes(members, tokens));
         byte[] codes = plain(bytes);
         deflated.expand(in, codes, bytes);
         int at = 0;

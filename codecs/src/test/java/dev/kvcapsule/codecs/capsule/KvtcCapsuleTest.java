@@ -119,6 +119,22 @@ class KvtcCapsuleTest {
         }
     }
 
+    /** Four bits an element: FP8 of a sink takes more than its row. */
+    @Test
+    void blockTypesAreCoded() throws IOException {
+        try (Arena arena = Arena.ofShared()) {
+            for (DType type : new DType[] {DType.Q8_0, DType.Q4_0}) {
+                CacheLayout layout = TestCaches.layout(300, TestCaches.dense(300, TestCaches.layers(LAYERS, 2, 16, 16, type)));
+                KvCache cache = TestCaches.filled(arena, layout, KvtcCapsuleTest::lowRank);
+                Shared shared = Shared.of(cache, arena);
+                Capsules.Encoded encoded = Capsules.encode(cache, shared.codec("ratio=1,sink=300"), shared.options());
+                KvCache decoded = Capsules.decode(CapsuleReader.of(Capsules.mapped(encoded.bytes(), arena)), arena, shared.options());
+                double error = CacheComparison.of(cache, decoded, Kernels.scalar(), Progress.NONE).values().relativeError();
+                assertTrue(error < 0.15, () -> type + ": " + error);
+            }
+        }
+    }
+
     @Test
     void tilesThatAreNotNumbersFallBack() throws IOException {
         try (Arena arena = Arena.ofShared()) {
