@@ -9,6 +9,7 @@
 Needs numpy; `zstandard` for a compressed sample; `gguf` only for selftest. The file format is in README.md.
 """
 import argparse, hashlib, math, os, struct, sys
+from fractions import Fraction
 import numpy as np
 
 F32, F64, U8, U16, U32 = np.float32, np.float64, np.uint8, np.uint16, np.uint32
@@ -343,6 +344,114 @@ def fp8_decode(scales, codes, T, C):
     return v.astype(F32)
 
 
+# ---------------------------------------------------------------- signed codes, fused arithmetic
+
+def fold(q):
+    """signed codes -> bytes 0, -1, 1, -2, ..."""
+    q = np.asarray(q, np.int64)
+    return np.where(q < 0, -2 * q - 1, 2 * q).astype(U8)
+
+
+def fma(a, b, c):
+    """f32 a * b + c with one rounding: exact product, sum rounded to odd in f64, then to f32."""
+    p = np.asarray(a, F64) * np.asarray(b, F64); c = np.asarray(c, F64)
+    s = p + c; t = s - p; e = (p - (s - t)) + (c - t)                     # s + e = p + c exactly
+    n = np.ascontiguousarray(s).view(np.int64)
+    odd = n + np.where((e > 0) == (s > 0), 1, -1)
+    return np.where((e != 0) & (n & 1 == 0), odd, n).view(F64).astype(F32)
+
+
+def up(x, P):
+    return round_dir(np.asarray(x, F32), P, True)
+
+
+# ---------------------------------------------------------------- cachegen
+
+def cachegen_encode(x, G, bin_, P):
+    T, C = x.shape; isa = np.arange(T) % G == 0; a = x[isa]; refused = 0
+    ab = up(np.abs(a).max(0) / F32(127), P); s = from_bits(ab, P)
+    q = np.where(s == 0, 0, np.clip(np.rint(a / np.where(s == 0, F32(1), s)), -127, 127)).astype(np.int64)
+    base = s * q.astype(F32)
+    d = (x - np.repeat(base, G, 0)[:T])[~isa]; n = len(d)
+    sq = np.zeros(C, F64)
+    for r in d: sq = sq + r.astype(F64) * r.astype(F64)
+    want = (F64(F32(bin_)) * np.sqrt(sq / n)).astype(F32) if n else np.zeros(C, F32)
+    most = (np.abs(d).max(0) if n else np.zeros(C, F32)) / F32(127)
+    step = np.maximum(want, most)
+    refused = int((step > largest(P)).any() or not np.isfinite(step).all())
+    db = up(step, P); ds = from_bits(db, P)
+    dq = np.where(ds == 0, 0, np.clip(np.rint(d / np.where(ds == 0, F32(1), ds)), -127, 127)).astype(np.int64).reshape(-1, C)
+    return dict(asteps=ab.tobytes(), acodes=fold(q).tobytes(), dsteps=db.tobytes(), dcodes=fold(dq).tobytes()), refused
+
+
+def unfold(b):
+    b = np.frombuffer(b, U8).astype(np.int64); return (b >> 1) ^ -(b & 1)
+
+
+def cachegen_decode(e, T, C, G, P):
+    s, ds = (from_bits(np.frombuffer(e[k], U16), P) for k in ('asteps', 'dsteps'))
+    a = s * unfold(e['acodes']).reshape(-1, C).astype(F32); d = ds * unfold(e['dcodes']).reshape(-1, C).astype(F32)
+    y = np.empty((T, C), F32); isa = np.arange(T) % G == 0
+    y[isa] = a; y[~isa] = np.repeat(a, G, 0)[:T][~isa] + d
+    return y
+
+
+# ---------------------------------------------------------------- components and low rank
+
+def components(v):
+    """rows of f32 -> int8 codes, f16 scales for each 64 columns, the values they stand for."""
+    R, C = v.shape; runs = -(-C // 64); codes = np.zeros((R, C), np.int8); sb = np.zeros((R, runs), U16); u = np.zeros((R, C), F32)
+    for r in range(runs):
+        w = v[:, 64 * r:64 * r + 64]
+        b = f16_rne_bits(np.abs(w).max(1) / F32(127)); s = from_bits(b, 'f16')[:, None]
+        q = np.where(s == 0, 0, np.clip(np.rint(w / np.where(s == 0, F32(1), s)), -127, 127))
+        codes[:, 64 * r:64 * r + 64] = q; sb[:, r] = b; u[:, 64 * r:64 * r + 64] = s * q.astype(F32)
+    return codes.tobytes(), sb.tobytes(), u
+
+
+def svd_encode(x, mean, v, bits):
+    bc, bs, u = components(v); L = 2 ** (bits - 1) - 1
+    c = np.zeros((len(x), len(v)), F32); z = x - mean
+    for w in range(x.shape[1]): c = fma(z[:, w:w + 1], u[None, :, w], c)
+    sb = up(np.abs(c).max(1) / F32(L), 'bf16'); s = from_bits(sb, 'bf16')[:, None]
+    q = np.where(s == 0, 0, np.clip(np.rint(c / np.where(s == 0, F32(1), s)), -L, L)).astype(np.int64)
+    return dict(bcodes=bc, bscales=bs, scales=sb.tobytes(), codes=fold(q).tobytes())
+
+
+def svd_decode(e, mean, v):
+    u = components(v)[2]; s = from_bits(np.frombuffer(e['scales'], U16), 'bf16')[:, None]
+    c = s * unfold(e['codes']).reshape(len(s), -1).astype(F32); y = np.repeat(mean[None], len(s), 0)
+    for k in range(len(v)): y = fma(c[:, k:k + 1], u[None, k], y)
+    return y
+
+
+# ---------------------------------------------------------------- kvtc
+
+def kvtc_groups(x, groups):
+    """groups (size, type) of columns -> the bytes before DEFLATE, decoded values of all columns in groups."""
+    out, y, at = b'', np.zeros((len(x), sum(n for n, _ in groups)), F32), 0
+    for n, kind in groups:
+        g = x[:, at:at + n] + F32(0)
+        if kind != 'none':
+            lo, hi = g.min(1), g.max(1)
+            zb = f16_rne_bits((lo + hi) / F32(2)) if kind == 'fp8' else round_dir(lo, 'f16', False); z = from_bits(zb, 'f16')
+            L = F32({'fp8': 448, 'int2': 3, 'int4': 15}[kind])
+            sb = up((np.maximum(hi - z, z - lo) if kind == 'fp8' else hi - z) / L, 'f16'); s = from_bits(sb, 'f16')
+            place = np.where(s[:, None] == 0, F32(0), (x[:, at:at + n] - z[:, None]) / np.where(s == 0, F32(1), s)[:, None])
+            if kind == 'fp8':
+                p = np.clip(place, F32(-448), F32(448)); q = np.asarray(e4m3_encode(p), U8).reshape(p.shape); p = e4m3_values()[q]
+                q = np.where(s[:, None] == 0, 0, q)
+                code = q.astype(U8).tobytes()
+            else:
+                q = np.clip(np.rint(place), 0, L).astype(np.int64); p = q.astype(F32)
+                per = {'int2': 4, 'int4': 2}[kind]; full = np.zeros((len(x), -(-n // per) * per), np.int64); full[:, :n] = q
+                code = sum(full[:, j::per] << (8 // per * j) for j in range(per)).astype(U8).tobytes()
+            y[:, at:at + n] = z[:, None] + s[:, None] * np.where(s[:, None] == 0, F32(0), p)
+            out += zb.tobytes() + sb.tobytes() + code
+        at += n
+    return out, y
+
+
 # ---------------------------------------------------------------- rANS
 
 RL = 1 << 15
@@ -653,6 +762,28 @@ def fp8_case(inputs, name, element, rows=None, full=False):
     return matrix_case(inputs, 'fp8', 'fp8', name, element, rows, {}, enc, lambda e, T, C: fp8_decode(e['scales'], e['codes'], T, C), full)
 
 
+def cachegen_case(inputs, G, bin_, name, element, rows=None, full=False):
+    P = param_type(element)
+    return matrix_case(inputs, 'cachegen', f'cachegen-g{G}-bin{bin_}', name, element, rows, dict(group=G, bin=bin_, step=P),
+                       lambda x: cachegen_encode(x, G, bin_, P), lambda e, T, C: cachegen_decode(e, T, C, G, P), full)
+
+
+def svd_case(inputs, rank, bits, name, vectors, element, rows=None, full=False):
+    _, v = load(inputs, vectors, 'f16', rank); v = v / F32(16)
+    mean = load(inputs, name, 'f16', rank)[1][-1]
+    return matrix_case(inputs, 'svd', f'svd-r{rank}-b{bits}-{vectors[:-4]}', name, element, rows, dict(rank=rank, bits=bits, vectors=vectors + '.bin'),
+                       lambda x: (svd_encode(x, mean, v, bits), 0), lambda e, T, C: svd_decode(e, mean, v), full)
+
+
+def kvtc_case(inputs, label, groups, name, element, rows=None, full=False):
+    groups = [(int(g.split(':')[0]), g.split(':')[1]) for g in groups.split(',')]; n = sum(g[0] for g in groups)
+    _, x = load(inputs, name, element, rows); data, y = kvtc_groups(x, groups)
+    src = name.replace('.', '-')
+    head = dict(input=name.replace('edget', 'edge') + '.bin', transpose=int(name.startswith('edget')), element=element, tokens=len(x), width=x.shape[1],
+                groups=','.join(f'{a}:{b}' for a, b in groups))
+    return Case('kvtc', f'kvtc-{label}-{src}-{element}' + (f'-t{len(x)}' if rows else ''), head, {'bytes': data, 'decoded': y.tobytes()}, full)
+
+
 SEEDS = [0, 1, 0x9E3779B97F4A7C15, 0xDEADBEEFCAFEF00D]
 
 
@@ -732,6 +863,31 @@ def all_cases(inputs):
     yield fp8_case(inputs, 'edge.f16', 'f16')
     yield fp8_case(inputs, 'edget.f16', 'f16')
     yield fp8_case(inputs, 'k07.f16', 'f16', rows=9, full=True)
+    # cachegen
+    for n in REAL:
+        for b in (0.5, 1.5):
+            yield cachegen_case(inputs, 10, b, n, 'f16')
+    yield cachegen_case(inputs, 10, 1.0, 'k07.f16', 'bf16')
+    yield cachegen_case(inputs, 10, 1.0, 'mixed.f32', 'f32')
+    yield cachegen_case(inputs, 7, 0.125, 'edge.f16', 'f16')
+    yield cachegen_case(inputs, 64, 0.125, 'edget.f16', 'f16')
+    yield cachegen_case(inputs, 10, 12.0, 'edge.f16', 'f16')
+    yield cachegen_case(inputs, 2, 0.5, 'v07.f16', 'f16', rows=9, full=True)
+    yield cachegen_case(inputs, 10, 0.5, 'k07.f16', 'f16', rows=1, full=True)
+    # svd
+    for bits in (4, 8):
+        for n, v in (('k00.f16', 'v20.f16'), ('k07.f16', 'k07.f16'), ('v07.f16', 'v07.f16')):
+            yield svd_case(inputs, 16, bits, n, v, 'f16')
+        yield svd_case(inputs, 3, bits, 'k20.f16', 'v00.f16', 'bf16')
+        yield svd_case(inputs, 5, bits, 'v20.f16', 'k20.f16', 'f16', rows=9, full=True)
+    # kvtc
+    for n in REAL:
+        yield kvtc_case(inputs, 'a', '16:fp8,16:int4,16:int4,16:none,64:int2,1:int2,1:none,1:int2', n, 'f16')
+        yield kvtc_case(inputs, 'b', '64:fp8,64:int4,64:int2', n, 'f16')
+    yield kvtc_case(inputs, 'c', '16:int4,16:int2,16:fp8,16:fp8', 'edge.f16', 'f16')
+    yield kvtc_case(inputs, 'd', '16:fp8,1:int2,1:int2,16:int2,1:none', 'edget.f16', 'f16')
+    yield kvtc_case(inputs, 'e', '64:int4,16:fp8,16:int2', 'mixed.f32', 'f32')
+    yield kvtc_case(inputs, 'a', '16:fp8,16:int4,16:int4,16:none,64:int2,1:int2,1:none,1:int2', 'k07.f16', 'f16', rows=9, full=True)
     # ggml blocks
     for kind in GGML_BYTES:
         g = Rng(32); n = 12
@@ -788,7 +944,7 @@ def all_cases(inputs):
 
 # ---------------------------------------------------------------- files
 
-FAMILIES = ['numbers', 'kivi', 'rotated', 'fp8', 'ggml', 'rans', 'rope']
+FAMILIES = ['numbers', 'kivi', 'rotated', 'fp8', 'cachegen', 'svd', 'kvtc', 'ggml', 'rans', 'rope']
 
 
 def build(inputs):
@@ -874,6 +1030,13 @@ def cmd_selftest(a):
         m = m.astype(F32); lo = np.concatenate([allb[n]] * (len(m) // n.sum())); exact = from_bits(lo, P) == m
         assert (round_dir(m, P, False) == lo).all() and (round_dir(m, P, True) == np.where(exact, lo, lo + 1)).all()
         assert (round_dir(-m, P, True) == (lo | 0x8000)).all() and (round_dir(-m, P, False) == (np.where(exact, lo, lo + 1) | 0x8000)).all()
+    # signed codes; fma against rational numbers
+    q = np.arange(-127, 128); assert (unfold(fold(q).tobytes()) == q).all() and unfold(b'\xff')[0] == -128
+    r = np.random.default_rng(1); f = (r.standard_normal((3, 3000)) * np.exp2(r.integers(-12, 12, (3, 3000)))).astype(F32)
+    f[2, :1000] = -(f[0, :1000] * f[1, :1000])                                # the sum is what rounding the product would lose
+    for a_, b_, c_, y in zip(*f, fma(*f)):
+        exact = Fraction(float(a_)) * Fraction(float(b_)) + Fraction(float(c_)); away = lambda v: abs(Fraction(float(v)) - exact)
+        assert away(y) <= min(away(np.nextafter(y, F32(np.inf))), away(np.nextafter(y, F32(-np.inf))))
     # packing
     r = np.random.default_rng(1)
     for b in (2, 3, 4, 8):

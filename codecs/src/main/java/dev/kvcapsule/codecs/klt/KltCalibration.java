@@ -2,6 +2,7 @@ package dev.kvcapsule.codecs.klt;
 
 import dev.kvcapsule.codecs.coefficients.CoefficientStatistics;
 import dev.kvcapsule.codecs.coefficients.CoefficientTables;
+import dev.kvcapsule.codecs.principal.TokenVectors;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.KvCache;

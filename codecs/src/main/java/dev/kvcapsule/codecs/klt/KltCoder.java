@@ -3,6 +3,7 @@ package dev.kvcapsule.codecs.klt;
 import dev.kvcapsule.codecs.coefficients.CoefficientCoder;
 import dev.kvcapsule.codecs.coefficients.CoefficientModel;
 import dev.kvcapsule.codecs.coefficients.CoefficientStatistics;
+import dev.kvcapsule.codecs.principal.TokenVectors;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.codec.Region;
 import dev.kvcapsule.engine.codec.Tile;

@@ -1,5 +1,6 @@
 package dev.kvcapsule.codecs.klt;
 
+import dev.kvcapsule.codecs.principal.TokenVectors;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.codec.Region;
 import dev.kvcapsule.engine.codec.Tile;

@@ -19,7 +19,8 @@ import java.util.Random;
 final class CapsuleMutations {
     private static final List<String> CODECS = List.of("raw", "lossless", "fp8", "fp8:entropy=off", "kivi:bits=2,residual=0", "kivi:bits=3,entropy=off,residual=4",
             "kivi:bits=4,rope=pre,residual=0", "kivi:bits=8,residual=0", "rotated:bits=2,sink=0", "rotated:bits=3,mean=off,entropy=off", "rotated:bits=4,rope=post",
-            "klt:sink=0,window=0,step=0.2", "klt:group=all,sink=3,window=4,step=0.05");
+            "klt:sink=0,window=0,step=0.2", "klt:group=all,sink=3,window=4,step=0.05",
+            "cachegen:group=4", "svd:rank=3,sink=1", "svd:rank=12,bits=4,layers=2,sink=0");
 
     private CapsuleMutations() {}
 

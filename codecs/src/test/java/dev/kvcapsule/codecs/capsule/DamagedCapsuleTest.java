@@ -56,7 +56,8 @@ class DamagedCapsuleTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"raw", "lossless", "fp8", KIVI, "kivi:bits=2,entropy=off,rope=pre,residual=0", "rotated:bits=3,sink=1", "rotated:mean=off,rope=post", "klt:window=2,step=0.3"})
+    @ValueSource(strings = {"raw", "lossless", "fp8", KIVI, "kivi:bits=2,entropy=off,rope=pre,residual=0", "rotated:bits=3,sink=1", "rotated:mean=off,rope=post", "klt:window=2,step=0.3",
+        "cachegen:group=3", "svd:rank=5"})
     void capsulesComeBackMappedStreamedAndDropByDrop(String codec) throws IOException {
         byte[] capsule = small(codec);
         try (Arena arena = Arena.ofShared()) {

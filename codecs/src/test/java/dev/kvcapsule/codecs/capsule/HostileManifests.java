@@ -91,7 +91,8 @@ final class HostileManifests {
     }
 
     public static void main(String[] args) throws IOException {
-        for (String codec : List.of("raw", "lossless", "fp8", "kivi:residual=1048576", "rotated:sink=1024", "klt:step=1,group=1", "klt:step=1,group=all,sink=1024")) {
+        for (String codec : List.of("raw", "lossless", "fp8", "kivi:residual=1048576", "rotated:sink=1024", "klt:step=1,group=1", "klt:step=1,group=all,sink=1024",
+                "cachegen", "svd:rank=4096")) {
             byte[] donor;
             try (Arena arena = Arena.ofShared()) {
                 KvCache small = TestCaches.small(arena);

@@ -48,6 +48,7 @@ class PipelineTest {
     static Stream<String> codecs() {
         return Stream.of("raw", "lossless", "lossless:classes=1", "fp8", "fp8:entropy=off", "kivi", "kivi:bits=2,group=64,residual=0", "kivi:bits=3,rope=pre,sink=4,residual=16",
                 "kivi:bits=8,group=128,entropy=off", "rotated", "rotated:bits=2,rope=post,residual=16", "rotated:bits=3,mean=off,entropy=off,seed=77",
+                "cachegen:level=1", "cachegen:level=2,group=7,rope=pre", "svd:rank=128", "svd:rank=128,bits=4,layers=2,sink=0", "svd:rank=16",
                 "klt:step=0.3", "klt:step=0.3,group=all,sink=0,window=7");
     }
 
@@ -66,6 +67,13 @@ class PipelineTest {
         }
         if (codec.startsWith("klt")) {
             return 0.35;
+        }
+        if (codec.startsWith("cachegen")) {
+            return codec.contains("level=1") ? 0.16 : 0.32;
+        }
+        if (codec.startsWith("svd")) {
+            // Noise has no low rank.
+            return codec.contains("rank=16") ? 1 : codec.contains("bits=4") ? 0.3 : 0.05;
         }
         return codec.contains("bits=2") ? 0.55 : codec.contains("bits=3") ? 0.25 : codec.contains("bits=8") ? 0.02 : 0.13;
     }
@@ -141,7 +149,7 @@ class PipelineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"lossless", "kivi:residual=32", "rotated:residual=7", "klt:window=7"})
+    @ValueSource(strings = {"lossless", "kivi:residual=32", "rotated:residual=7", "klt:window=7", "cachegen", "svd:rank=20"})
     void ordersInMemoryAndWrappedWindowsDoNotChangeATile(String codec) throws IOException {
         int[] wrapped = new int[300];
         for (int cell = 0; cell < 300; cell++) {
@@ -251,7 +259,8 @@ class PipelineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"fp8", "kivi:residual=0", "kivi:bits=2,rope=pre,residual=0", "rotated:sink=0", "rotated:bits=2,rope=post,mean=off,sink=0"})
+    @ValueSource(strings = {"fp8", "kivi:residual=0", "kivi:bits=2,rope=pre,residual=0", "rotated:sink=0", "rotated:bits=2,rope=post,mean=off,sink=0",
+        "cachegen:group=16", "svd:sink=0"})
     void tilesThatAreNotNumbersFallBackAndComeBackBitForBit(String codec) throws IOException {
         try (Arena arena = Arena.ofShared()) {
             for (DType type : List.of(DType.F16, DType.BF16, DType.F32, DType.F8_E4M3)) {

@@ -1,4 +1,4 @@
-package dev.kvcapsule.codecs.klt;
+package dev.kvcapsule.codecs.principal;
 
 import dev.kvcapsule.codecs.quantizer.RopeTables;
 import dev.kvcapsule.engine.cache.Part;
@@ -12,24 +12,35 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 
-/** Joins the rows of a tile's tensors into one f32 vector a token, keys as they were before RoPE, and takes them apart again. For one thread. */
-final class TokenVectors implements AutoCloseable {
+/** Joins the rows of some tensors of a tile into one f32 vector a token, keys as they were before RoPE if asked for, and takes them apart again. For one thread. */
+public final class TokenVectors implements AutoCloseable {
     /** Bits of 2^50 as binary32. */
     private static final int LIMIT = 127 + 50 << 23;
 
     private final Kernels kernels;
+    private final boolean beforeRope;
     private final RopeTables ropes = new RopeTables();
     private final GrowingBuffer buffer = new GrowingBuffer();
 
-    TokenVectors(Kernels kernels) {
+    /** Keys as they were before RoPE, where the cache says how they were rotated. */
+    public TokenVectors(Kernels kernels) {
+        this(kernels, true);
+    }
+
+    /** @param beforeRope whether RoPE of keys is undone */
+    public TokenVectors(Kernels kernels, boolean beforeRope) {
         this.kernels = kernels;
+        this.beforeRope = beforeRope;
     }
 
     /**
+     * Joins rows.
+     *
+     * @param tensors of as many tokens each; their widths add up to {@code width}
      * @param out receives f32 {@code [tokens][width]}
      * @return whether all numbers are finite and below 2^50; if not, {@code out} holds anything
      */
-    boolean load(List<TileTensor> tensors, int width, MemorySegment out) {
+    public boolean load(List<TileTensor> tensors, int width, MemorySegment out) {
         long column = 0;
         for (TileTensor tensor : tensors) {
             MemorySegment floats = buffer.atLeast(4 * tensor.elements());
@@ -46,8 +57,8 @@ final class TokenVectors implements AutoCloseable {
         return true;
     }
 
-    /** @param in f32 {@code [tokens][width]} */
-    void store(MemorySegment in, int width, List<TileTensor> tensors) {
+    /** Takes f32 {@code [tokens][width]} apart. */
+    public void store(MemorySegment in, int width, List<TileTensor> tensors) {
         long column = 0;
         for (TileTensor tensor : tensors) {
             MemorySegment floats = buffer.atLeast(4 * tensor.elements());
@@ -61,7 +72,7 @@ final class TokenVectors implements AutoCloseable {
     }
 
     private void rotate(TileTensor tensor, MemorySegment rows, boolean inverse) {
-        if (tensor.part() == Part.KEY && tensor.layer().rope().isPresent()) {
+        if (beforeRope && tensor.part() == Part.KEY && tensor.layer().rope().isPresent()) {
             Rope rope = tensor.layer().rope().get();
             RopeKernel.Pairing pairing = rope.pairing() == Rope.Pairing.INTERLEAVED ? RopeKernel.Pairing.INTERLEAVED : RopeKernel.Pairing.HALVES;
             kernels.rope().rotate(ropes.get(rope, tensor.positions()), 0, rows, 0, tensor.tokens(), tensor.layer().kvHeads(), tensor.headDim(), pairing, inverse);

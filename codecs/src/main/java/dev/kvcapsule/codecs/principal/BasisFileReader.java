@@ -1,0 +1,123 @@
+package dev.kvcapsule.codecs.principal;
+
+import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.format.Cbor;
+import dev.kvcapsule.engine.format.CborMap;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/** Checks what a {@link BasisFileWriter} wrote and finds its header and sections, in place. */
+public final class BasisFileReader {
+    static final int HEADER_BYTES = 16;
+    static final long PIECE_BYTES = 1 << 30;
+
+    private static final int DIGEST_BYTES = 32;
+    private static final int ALIGNMENT = 64;
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final MemorySegment body;
+    private final String digest;
+    private final CborMap header;
+    private long at;
+
+    /**
+     * Checks magic, version and digest.
+     *
+     * @param file the whole file, which stays open as long as its sections are used
+     * @throws MalformedDataException if it is no such file, or damaged
+     * @throws CapsuleRefusedException if it is of another version
+     */
+    public BasisFileReader(long magic, int version, MemorySegment file) throws IOException {
+        if (!recognises(magic, file) || file.byteSize() < HEADER_BYTES + DIGEST_BYTES) {
+            throw MalformedDataException.at(0, "magic", "not a basis file of this codec");
+        }
+        if (file.get(INT, Long.BYTES) != version) {
+            throw new CapsuleRefusedException("basis file of version " + file.get(INT, Long.BYTES) + ", this program reads " + version);
+        }
+        this.body = file.asSlice(0, file.byteSize() - DIGEST_BYTES);
+        this.digest = HexFormat.of().formatHex(file.asSlice(body.byteSize()).toArray(ValueLayout.JAVA_BYTE));
+        if (!digest.equals(HexFormat.of().formatHex(sha256(body)))) {
+            throw MalformedDataException.at(body.byteSize(), "digest", "does not match: the basis file is damaged");
+        }
+        int headerBytes = file.get(INT, Long.BYTES + Integer.BYTES);
+        if (headerBytes < 0 || headerBytes > body.byteSize() - HEADER_BYTES) {
+            throw MalformedDataException.at(Long.BYTES + Integer.BYTES, "header length", headerBytes + " of " + file.byteSize() + " bytes");
+        }
+        this.header = new CborMap(Cbor.read(file.asSlice(HEADER_BYTES, headerBytes).asByteBuffer(), HEADER_BYTES), "basis", HEADER_BYTES);
+        this.at = HEADER_BYTES + headerBytes;
+    }
+
+    /** Whether a file begins with that magic. */
+    public static boolean recognises(long magic, MemorySegment file) {
+        return file.byteSize() >= Long.BYTES && file.get(LONG, 0) == magic;
+    }
+
+    /** Its name: SHA-256, 64 hexadecimal digits. */
+    public String digest() {
+        return digest;
+    }
+
+    /** The header. */
+    public CborMap header() {
+        return header;
+    }
+
+    /** The next section, of that many bytes. */
+    public MemorySegment section(long bytes) throws MalformedDataException {
+        long start = aligned(at);
+        if (bytes > body.byteSize() - start) {
+            throw MalformedDataException.at(at, "section", bytes + " bytes do not fit the file");
+        }
+        at = start + bytes;
+        return body.asSlice(start, bytes);
+    }
+
+    /** The next section, of that many finite f32. */
+    public float[] floats(int count) throws MalformedDataException {
+        MemorySegment section = section(4L * count);
+        float[] floats = new float[count];
+        MemorySegment.copy(section, FLOAT, 0, floats, 0, count);
+        for (float value : floats) {
+            if (!Float.isFinite(value)) {
+                throw MalformedDataException.at(at, "section", "a number is not finite");
+            }
+        }
+        return floats;
+    }
+
+    /** @throws MalformedDataException if there is more in the file */
+    public void end() throws MalformedDataException {
+        header.end();
+        if (at != body.byteSize()) {
+            throw MalformedDataException.at(at, "end", "bytes follow the last section");
+        }
+    }
+
+    static long aligned(long offset) {
+        return offset + ALIGNMENT - 1 & -ALIGNMENT;
+    }
+
+    private static byte[] sha256(MemorySegment bytes) {
+        MessageDigest sum = newDigest();
+        for (long from = 0; from < bytes.byteSize(); from += PIECE_BYTES) {
+            sum.update(bytes.asSlice(from, Math.min(PIECE_BYTES, bytes.byteSize() - from)).asByteBuffer());
+        }
+        return sum.digest();
+    }
+
+    static MessageDigest newDigest() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+package dev.kvcapsule.codecs.principal;
+
+import dev.kvcapsule.engine.format.Cbor;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.WritableByteChannel;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.Map;
+
+/** Writes a basis file: a header, aligned sections, and the SHA-256 of all that, which is its name. */
+public final class BasisFileWriter {
+    private final WritableByteChannel out;
+    private final MessageDigest digest = BasisFileReader.newDigest();
+    private long at;
+
+    /**
+     * Starts a file.
+     *
+     * @param magic its first eight bytes, little-endian
+     * @param header a map that {@link Cbor} can write
+     */
+    public BasisFileWriter(long magic, int version, Map<String, Object> header, WritableByteChannel out) throws IOException {
+        this.out = out;
+        byte[] map = Cbor.write(header);
+        write(ByteBuffer.allocate(BasisFileReader.HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(magic).putInt(version).putInt(map.length).flip());
+        write(ByteBuffer.wrap(map));
+    }
+
+    private void write(ByteBuffer bytes) throws IOException {
+        digest.update(bytes.duplicate());
+        at += bytes.remaining();
+        send(bytes);
+    }
+
+    private void send(ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            out.write(bytes);
+        }
+    }
+
+    /** Appends a section. */
+    public void section(MemorySegment bytes) throws IOException {
+        write(ByteBuffer.allocate((int) (BasisFileReader.aligned(at) - at)));
+        for (long from = 0; from < bytes.byteSize(); from += BasisFileReader.PIECE_BYTES) {
+            write(bytes.asSlice(from, Math.min(BasisFileReader.PIECE_BYTES, bytes.byteSize() - from)).asByteBuffer());
+        }
+    }
+
+    /** Ends the file. @return its digest, 64 hexadecimal digits */
+    public String finish() throws IOException {
+        byte[] sum = digest.digest();
+        send(ByteBuffer.wrap(sum));
+        return HexFormat.of().formatHex(sum);
+    }
+}

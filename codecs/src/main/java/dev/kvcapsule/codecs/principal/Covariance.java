@@ -1,0 +1,94 @@
+package dev.kvcapsule.codecs.principal;
+
+import dev.kvcapsule.engine.linalg.LinearAlgebra;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/** Mean and covariance of vectors that come in batches. Takes 8 n^2 bytes for vectors of n channels. */
+public final class Covariance {
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final MemorySegment gram;
+    private final double[] sums;
+    /** The first batch's mean: near the mean of all, so that products in binary32 lose little. */
+    private float[] origin;
+    private long rows;
+
+    /** @param arena owns the matrix */
+    public Covariance(int width, Arena arena) {
+        this.sums = new double[width];
+        this.gram = arena.allocate(8L * width * width, 64);
+    }
+
+    /** Channels of a vector. */
+    public int width() {
+        return sums.length;
+    }
+
+    /** Vectors added. */
+    public long rows() {
+        return rows;
+    }
+
+    /**
+     * Adds vectors.
+     *
+     * @param vectors finite f32 {@code [tokens][width]}; holds anything afterwards
+     */
+    public void add(MemorySegment vectors, int tokens, LinearAlgebra algebra) {
+        int width = sums.length;
+        if (origin == null) {
+            origin = mean(vectors, tokens, width);
+        }
+        for (int t = 0; t < tokens; t++) {
+            for (int w = 0; w < width; w++) {
+                long at = 4 * ((long) t * width + w);
+                float value = vectors.get(FLOAT, at) - origin[w];
+                vectors.set(FLOAT, at, value);
+                sums[w] += value;
+            }
+        }
+        algebra.accumulateGram(vectors, tokens, width, gram);
+        rows += tokens;
+    }
+
+    private static float[] mean(MemorySegment vectors, int tokens, int width) {
+        float[] mean = new float[width];
+        for (int w = 0; w < width; w++) {
+            double sum = 0;
+            for (int t = 0; t < tokens; t++) {
+                sum += vectors.get(FLOAT, 4 * ((long) t * width + w));
+            }
+            mean[w] = (float) (sum / tokens);
+        }
+        return mean;
+    }
+
+    /** The vectors' mean; zeros if there are none. */
+    public float[] mean() {
+        float[] mean = new float[sums.length];
+        for (int w = 0; w < mean.length && rows > 0; w++) {
+            mean[w] = (float) (sums[w] / rows) + origin[w];
+        }
+        return mean;
+    }
+
+    /**
+     * Turns the sums into the covariance about the mean; nothing can be added afterwards.
+     *
+     * @return f64 {@code [width][width]}, of which the upper triangle is set
+     */
+    public MemorySegment matrix() {
+        int n = sums.length;
+        double count = Math.max(1, rows);
+        for (int i = 0; i < n; i++) {
+            for (int j = i; j < n; j++) {
+                long at = 8 * ((long) i * n + j);
+                gram.set(ValueLayout.JAVA_DOUBLE, at, gram.get(ValueLayout.JAVA_DOUBLE, at) / count - sums[i] / count * (sums[j] / count));
+            }
+        }
+        return gram;
+    }
+}
