@@ -196,7 +196,7 @@ class BasisCommandTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"llama-f16-empty.ggsq", "llama-f16-holes-noflash.ggsq", "llama-f16-two-streams.ggsq", "llama-f32.ggsq", "llama-bf16-noflash.ggsq", "llama-q8_0.ggsq",
-        "llama-k-q8_0-v-q4_0.ggsq", "llama-iq4_nl.ggsq", "deepseek2-f16.ggsq", "gemma3tiny-f16-259-wrapped.ggsq", "granitehybrid-f16-noflash.ggsq", "lfm2-f16.ggsq", "mamba.ggsq",
+        "llama-k-q8_0-v-q4_0.ggsq", "llama-iq4_nl.ggsq", "gemma3tiny-f16-259-wrapped.ggsq", "granitehybrid-f16-noflash.ggsq", "lfm2-f16.ggsq", "mamba.ggsq",
         "qwen2vl-f16-image.ggsq"})
     void statesOfEveryStructureAreCodedWithABasisOfTheirOwn(String name) throws IOException {
         Path other = name.equals(state.getFileName().toString()) ? state : copy("states/" + name);
@@ -207,5 +207,19 @@ class BasisCommandTest {
         assertEquals(0, Run.of("verify", capsule).exit());
         assertEquals(Files.size(other), Files.size(restored));
         assertEquals(0, Run.of("compare", other, restored).exit());
+    }
+
+    @Test
+    void keysWithoutValuesAreCodedWithEitherBasis() throws IOException {
+        Path latent = copy("states/deepseek2-f16.ggsq");
+        Path deepseek = copy("gguf/tiny-deepseek2.gguf");
+        Path shared = folder.resolve("deepseek.kvb");
+        Path restored = folder.resolve("restored");
+        assertEquals(0, Run.of("calibrate", latent, "--model", deepseek, "-o", shared).exit());
+        assertEquals(0, Run.of("encode", latent, "-o", capsule, "--model", deepseek, "--basis", shared).exit());
+        assertEquals(0, Run.of("decode", capsule, "-o", restored, "--basis", shared).exit());
+        assertEquals(0, Run.of("encode", latent, "-o", capsule, "--model", deepseek, "--codec", "klt:step=0.3").exit());
+        assertEquals(0, Run.of("decode", capsule, "-o", restored).exit());
+        assertEquals(0, Run.of("compare", latent, restored, "--model", deepseek).exit());
     }
 }
