@@ -71,12 +71,12 @@ make_aot_cache() {
     >"$1/cli/target/aot.log" 2>&1 && [ -f "$1/cli/target/capsule.aot" ]
 }
 
-# wants_vectors ARG...: whether the work is long enough for the Vector API's kernels, which have to be compiled first: the demo, which repeats
-# everything, and large files.
+# wants_vectors ARG...: whether the work is long enough for the Vector API's kernels, which have to be compiled first: the demo and the report,
+# which repeat everything, and large files.
 wants_vectors() {
   local arg files=()
   case "${1:-}" in
-    demo | doctor) return 0 ;;
+    demo | doctor | report) return 0 ;;
   esac
   for arg in "$@"; do
     if [ -f "$arg" ]; then
