@@ -28,7 +28,7 @@ record ReportFacts(CommandSpec spec, CommonOptions options, Path model, Optional
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("Command", "capsule " + spec.root().commandLine().getParseResult().originalArgs().stream().map(ReportFacts::quoted).collect(Collectors.joining(" ")));
         facts.put("Date", DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'", Locale.ROOT).format(ZonedDateTime.now(ZoneOffset.UTC)));
-        facts.put("Machine", Processor.name() + ", " + Runtime.getRuntime().availableProcessors() + " processors, " + pipeline.threads() + " threads used, "
+        facts.put("Machine", Processor.name() + ", " + Runtime.getRuntime().availableProcessors() + " processors, threads used: " + pipeline.threads() + ", "
                 + System.getProperty("os.name") + " " + System.getProperty("os.arch"));
         facts.put("Java", Runtime.version() + ", kernels " + pipeline.kernels().name());
         facts.put("Version", String.join(" ", spec.root().version()));
