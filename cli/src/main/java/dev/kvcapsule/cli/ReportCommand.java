@@ -1,8 +1,6 @@
 package dev.kvcapsule.cli;
 
-import dev.kvcapsule.engine.codec.CodecParameter;
 import dev.kvcapsule.engine.codec.CodecSpec;
-import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.linalg.ProgressListener;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
@@ -11,7 +9,6 @@ import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.FolderBases;
 import dev.kvcapsule.serving.files.InputFile;
 import dev.kvcapsule.serving.llamacpp.runtime.LibLlama;
-import dev.kvcapsule.serving.report.CodecSweep;
 import dev.kvcapsule.serving.report.FidelityMeter;
 import dev.kvcapsule.serving.report.FidelityReport;
 import dev.kvcapsule.serving.report.JudgeModel;
@@ -79,11 +76,12 @@ final class ReportCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         boolean judged = check();
-        List<CodecSpec> sweep = sweep(basis.digest());
         ModelFacts facts = model.facts();
         long start = System.nanoTime();
         try (FolderBases bases = basis.open(states.getFirst()); ProgressBar bar = ProgressBar.start("report", options.err()); AtomicOutput out = output();
                 JudgeModel asked = judged ? JudgeModel.open(model.file(), options.threads()) : null) {
+            ReportCodecs chosen = ReportCodecs.of(codecs, basis.digests(), bases);
+            List<CodecSpec> sweep = chosen.sweep();
             PipelineOptions pipeline = options.pipeline(sweep.getFirst(), Long.MAX_VALUE, Progress.NONE, bases);
             List<Optional<StateJudge>> plans = plans(asked, facts);
             List<StateFidelity> measured = new ArrayList<>();
@@ -93,9 +91,11 @@ final class ReportCommand implements Callable<Integer> {
                     measured.add(measure(meter, i, facts, sweep, asked, plans, (stage, done) -> bar.stage(stage, (before + done) / states.size())));
                 }
             }
-            FidelityReport report = new FidelityReport(measured, new ReportOrigin(new ReportFacts(spec, options, model.file(), basis.digest(), asked).of(pipeline)));
+            FidelityReport report = new FidelityReport(measured, new ReportOrigin(new ReportFacts(spec, options, model.file(), chosen.bases(), asked).of(pipeline)));
             int bytes = write(ReportPage.of(report), out);
             bar.clear();
+            measured.forEach(state -> state.skipped().forEach(skipped ->
+                    options.err().println("capsule: note: " + state.name() + ": " + skipped.codec() + " left out: " + skipped.reason())));
             new ReportSummary(report, options).print(Inputs.isStandardOutput(output) ? null : output, bytes, (System.nanoTime() - start) / 1e9);
         }
         return ExitCode.DONE;
@@ -137,30 +137,6 @@ final class ReportCommand implements Callable<Integer> {
             return false;
         }
         return true;
-    }
-
-    private List<CodecSpec> sweep(Optional<String> digest) {
-        if (codecs.isEmpty()) {
-            return CodecSweep.defaults(digest);
-        }
-        List<CodecSpec> sweep = new ArrayList<>();
-        for (String text : codecs) {
-            try {
-                CodecSpec codec = CodecSpec.parse(text);
-                // As encode does; who wants to compare writes basis=none.
-                if (digest.isPresent() && !codec.parameters().containsKey("basis")
-                        && Codecs.factory(codec.name()).parameters().stream().map(CodecParameter::name).anyMatch("basis"::equals)) {
-                    codec = codec.with("basis", digest.get());
-                }
-                Codecs.create(codec);
-                if (!sweep.contains(codec)) {
-                    sweep.add(codec);
-                }
-            } catch (IllegalArgumentException e) {
-                throw new Failures.UsageException(e.getMessage());
-            }
-        }
-        return sweep;
     }
 
     /** What is asked about each state, all before the first is measured: whoever named a wrong text hears of it in seconds, not in an hour. */

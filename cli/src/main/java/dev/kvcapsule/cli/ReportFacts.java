@@ -10,7 +10,6 @@ import java.time.format.DateTimeFormatter;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Model.CommandSpec;
 
@@ -20,10 +19,10 @@ import picocli.CommandLine.Model.CommandSpec;
  * @param spec the command's
  * @param options its common options
  * @param model the model's file; null if none was named
- * @param basis digest of the shared basis
+ * @param bases shared bases: the codec that each is for, by its digest
  * @param asked the model that was asked; null if none was
  */
-record ReportFacts(CommandSpec spec, CommonOptions options, Path model, Optional<String> basis, JudgeModel asked) {
+record ReportFacts(CommandSpec spec, CommonOptions options, Path model, Map<String, String> bases, JudgeModel asked) {
     Map<String, String> of(PipelineOptions pipeline) {
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("Command", "capsule " + spec.root().commandLine().getParseResult().originalArgs().stream().map(ReportFacts::quoted).collect(Collectors.joining(" ")));
@@ -33,7 +32,9 @@ record ReportFacts(CommandSpec spec, CommonOptions options, Path model, Optional
         facts.put("Java", Runtime.version() + ", kernels " + pipeline.kernels().name());
         facts.put("Version", String.join(" ", spec.root().version()));
         facts.put("Model", model == null ? "not named" : model.getFileName() + (asked == null ? ", header only" : ", asked by libllama " + asked.libraryVersion()));
-        basis.ifPresent(digest -> facts.put("Basis", digest));
+        if (!bases.isEmpty()) {
+            facts.put("Basis", String.join(", ", bases.keySet()));
+        }
         facts.put("Ratio", "bytes of the state's file over bytes of the capsule's, with everything in it but a shared basis");
         facts.put("Errors", "root of summed squared differences over summed squares, over all layers; of attention outputs the mean over the layers, for made-up queries with a fixed seed");
         facts.put("Times", "wall time from memory to a file and back, not flushed to the disk, best of up to three runs; encoding decodes what it wrote");

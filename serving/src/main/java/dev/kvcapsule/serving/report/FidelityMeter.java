@@ -1,5 +1,6 @@
 package dev.kvcapsule.serving.report;
 
+import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.codec.CodecSpec;
@@ -51,7 +52,7 @@ public final class FidelityMeter implements AutoCloseable {
      *
      * @param judge what a model is asked about it; empty if there is none
      * @param progress hears of every codec, and of what is done with it
-     * @throws dev.kvcapsule.engine.CapsuleRefusedException if a shared basis is missing or of another model, or the model does not take the state
+     * @throws CapsuleRefusedException if the model does not take the state, or no codec at all can code it: a shared basis is missing or of another model
      * @throws UnsupportedOperationException if no codec at all can code it, or llama.cpp's format cannot hold it for the model
      */
     public StateFidelity measure(StateInput state, List<CodecSpec> codecs, Optional<StateJudge> judge, ProgressListener progress) throws IOException {
@@ -65,7 +66,10 @@ public final class FidelityMeter implements AutoCloseable {
                 try {
                     measurements.add(measure(state, codec, format, session, (stage, share) ->
                             progress.update(CodecFamily.shortened(codec) + ", " + stage, (done + share) / codecs.size())));
-                } catch (UnsupportedOperationException e) {
+                } catch (UnsupportedOperationException | CapsuleRefusedException e) {
+                    if (skipped.size() == codecs.size() - 1) {
+                        throw e;
+                    }
                     skipped.add(new StateFidelity.Skipped(codec, String.valueOf(e.getMessage())));
                 }
             }
@@ -73,9 +77,6 @@ public final class FidelityMeter implements AutoCloseable {
             for (String file : List.of("untouched.ggsq", "capsule", "decoded")) {
                 Files.deleteIfExists(folder.resolve(file));
             }
-        }
-        if (measurements.isEmpty()) {
-            throw new UnsupportedOperationException("no codec can code " + state.name() + ": " + skipped.getFirst().codec() + ": " + skipped.getFirst().reason());
         }
         return new StateFidelity(state.name(), state.cache().layout().tokens(), state.cache().layout().layers(), state.bytes(), measurements, skipped,
                 judge.map(StateJudge::description).orElse(""));

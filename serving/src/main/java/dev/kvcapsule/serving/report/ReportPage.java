@@ -61,7 +61,7 @@ public final class ReportPage {
                     + "No model was asked: attention outputs are those of made-up queries, and their error is a hint at what a model would notice, not a measure of it.").line();
         out.open("p", "class", "legend-note");
         FidelityTable.swatch(out, 0, true);
-        out.text("filled: on the Pareto frontier, no other codec is both smaller and nearer");
+        out.text("filled: on the Pareto frontier, no other codec is both smaller and nearer (in tables: by the first plot)");
         FidelityTable.swatch(out, 0, false);
         out.text("hollow: beaten by another").closeLine();
     }

@@ -17,7 +17,7 @@ final class ScatterPlot {
     static final Size NARROW = new Size("narrow", 380, 430);
 
     private static final double LEFT = 56;
-    private static final double RIGHT = 14;
+    private static final double RIGHT = 20;
     private static final double TOP = 28;
     private static final double BOTTOM = 44;
     private static final double ZERO_BAND = 34;
