@@ -71,8 +71,8 @@ make_aot_cache() {
     >"$1/cli/target/aot.log" 2>&1 && [ -f "$1/cli/target/capsule.aot" ]
 }
 
-# wants_vectors ARG...: whether the work is long enough for the Vector API's kernels, which have to be compiled first: the demo, which repeats
-# everything, large files, and codecs that multiply matrices, as an argument or a capsule's manifest names them.
+# wants_vectors ARG...: whether the work is long enough for the Vector API's kernels, which have to be compiled first: the demo and the report, which
+# repeat everything, large files, and codecs that multiply matrices, as an argument or a capsule's manifest names them.
 wants_vectors() {
   local arg files=()
   case "${1:-}" in

@@ -8,5 +8,6 @@ module dev.kvcapsule.serving {
     exports dev.kvcapsule.serving.files;
     exports dev.kvcapsule.serving.llamacpp;
     exports dev.kvcapsule.serving.llamacpp.runtime;
+    exports dev.kvcapsule.serving.report;
     exports dev.kvcapsule.serving.safetensors;
 }

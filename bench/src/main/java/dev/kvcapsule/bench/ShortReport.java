@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import dev.kvcapsule.bench.ShortRunner.Series;
 import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.serving.report.Processor;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -25,7 +26,7 @@ final class ShortReport {
 
     /** As a table. */
     void print(PrintWriter out) {
-        out.printf(Locale.ROOT, "%s, %d processors, Java %s, vectors of %d bits%n", Machine.processor(), Runtime.getRuntime().availableProcessors(), Runtime.version(),
+        out.printf(Locale.ROOT, "%s, %d processors, Java %s, vectors of %d bits%n", Processor.name(), Runtime.getRuntime().availableProcessors(), Runtime.version(),
                 Kernels.vectorBits());
         out.printf(Locale.ROOT, "%d tokens, %d layers, %.1f MB of 16-bit floats; medians, one process, %.0f s, load %.1f%n%n", workload.tokens(), workload.layers(), workload.bytes() / 1e6,
                 seconds, Machine.load());
@@ -57,7 +58,7 @@ final class ShortReport {
             json.writeNumberField("raw_bytes", workload.bytes());
             best(json);
             json.writeNumberField("seconds", seconds);
-            json.writeStringField("processor", Machine.processor());
+            json.writeStringField("processor", Processor.name());
             json.writeNumberField("processors", Runtime.getRuntime().availableProcessors());
             json.writeNumberField("load", Machine.load());
             json.writeStringField("java", Runtime.version().toString());

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import dev.kvcapsule.bench.ShortRunner.Series;
+import dev.kvcapsule.serving.report.Processor;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -118,8 +119,8 @@ class ShortBenchTest {
 
     @Test
     void processorsName() {
-        assertEquals("AMD EPYC", Machine.nameIn(List.of("processor\t: 0", "model name\t: AMD EPYC", "stepping\t: 1")));
-        assertFalse(Machine.nameIn(List.of()).isEmpty());
+        assertEquals("AMD EPYC", Processor.nameIn(List.of("processor\t: 0", "model name\t: AMD EPYC", "stepping\t: 1")));
+        assertFalse(Processor.nameIn(List.of()).isEmpty());
     }
 
     @Test

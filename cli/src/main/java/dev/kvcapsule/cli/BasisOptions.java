@@ -25,6 +25,15 @@ final class BasisOptions {
         return Optional.of(Inputs.about(files.getFirst().toString(), () -> FolderBases.digest(files.getFirst())));
     }
 
+    /** Digests of all that were named, in order. */
+    List<String> digests() throws IOException {
+        List<String> digests = new ArrayList<>();
+        for (Path file : files) {
+            digests.add(Inputs.about(file.toString(), () -> FolderBases.digest(file)));
+        }
+        return digests;
+    }
+
     /** @param capsule beside which bases may lie; {@code -} is a stream */
     FolderBases open(Path capsule) {
         List<Path> folders = new ArrayList<>();

@@ -14,10 +14,10 @@ import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.CapsuleFiles;
 import dev.kvcapsule.serving.files.InputFile;
+import dev.kvcapsule.serving.files.TemporaryFolder;
 import dev.kvcapsule.testdata.Samples;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,7 +29,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -50,24 +49,13 @@ final class DemoCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        Path folder = Files.createTempDirectory("kvcapsule-demo");
-        // Runs however the demo ends, Ctrl-C included.
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> remove(folder), "kvcapsule-remove-demo"));
-        run(folder);
+        try (TemporaryFolder folder = TemporaryFolder.create("demo")) {
+            run(folder);
+        }
         return ExitCode.DONE;
     }
 
-    private static void remove(Path folder) {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(file);
-            }
-        } catch (IOException | UncheckedIOException e) {
-            // It stays behind in the folder for temporary files.
-        }
-    }
-
-    private void run(Path folder) throws IOException {
+    private void run(TemporaryFolder folder) throws IOException {
         Path state = folder.resolve("sample.ggsq");
         try (InputStream sample = Samples.smollm2Code512()) {
             Files.copy(sample, state);
@@ -92,7 +80,7 @@ final class DemoCommand implements Callable<Integer> {
         }
     }
 
-    private Row measure(Codec codec, String name, Path state, KvCache cache, ModelFacts facts, Path folder) throws IOException {
+    private Row measure(Codec codec, String name, Path state, KvCache cache, ModelFacts facts, TemporaryFolder folder) throws IOException {
         Path capsule = folder.resolve("sample.kvc");
         Path restored = folder.resolve("restored.ggsq");
         PipelineOptions pipeline = options.pipeline(codec.spec(), Long.MAX_VALUE, Progress.NONE, Bases.NONE);

@@ -61,7 +61,7 @@ public final class CacheJudge implements AutoCloseable {
     /**
      * A judge against a state in a file.
      *
-     * @param context with cells for the state's tokens and the continuation; used by this alone until it is closed
+     * @param context with cells for the state's tokens and the continuation; judges may take turns on it, since each verdict loads what it needs
      * @param untouched a GGSQ file
      * @param continuation the tokens to be given, and one more that the last of them should predict
      */
