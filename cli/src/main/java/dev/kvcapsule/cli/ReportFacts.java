@@ -33,7 +33,7 @@ record ReportFacts(CommandSpec spec, CommonOptions options, Path model, Map<Stri
         facts.put("Version", String.join(" ", spec.root().version()));
         facts.put("Model", model == null ? "not named" : model.getFileName() + (asked == null ? ", header only" : ", asked by libllama " + asked.libraryVersion()));
         if (!bases.isEmpty()) {
-            facts.put("Basis", String.join(", ", bases.keySet()));
+            facts.put("Basis", String.join(", ", bases.keySet()) + "; shared by all capsules of a model, so that its bytes are in no ratio; made of the same text, it would flatter");
         }
         facts.put("Ratio", "bytes of the state's file over bytes of the capsule's, with everything in it but a shared basis");
         facts.put("Errors", "root of summed squared differences over summed squares, over all layers; of attention outputs the mean over the layers, for made-up queries with a fixed seed");

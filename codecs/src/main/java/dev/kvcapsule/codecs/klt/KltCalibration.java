@@ -55,8 +55,10 @@ final class KltCalibration implements Calibration {
         final LayerGroup group;
         final MemorySegment gram;
         final double[] sums;
+        final GrowingBuffer pending = new GrowingBuffer();
         float[] origin;
         long rows;
+        int pendingRows;
 
         Accumulator(LayerGroup group, Arena arena) {
             this.group = group;
@@ -77,8 +79,18 @@ final class KltCalibration implements Calibration {
                     sums[w] += value;
                 }
             }
-            algebra.accumulateGram(vectors, tokens, width, gram);
+            // Adding to the matrix costs as much for a few rows as for many.
+            if (pendingRows > 0 && pendingRows + tokens > LinearAlgebra.GRAM_ROWS) {
+                flush(algebra);
+            }
+            MemorySegment.copy(vectors, 0, pending.atLeast(4L * LinearAlgebra.GRAM_ROWS * width), 4L * pendingRows * width, 4L * tokens * width);
+            pendingRows += tokens;
             rows += tokens;
+        }
+
+        void flush(LinearAlgebra algebra) {
+            algebra.accumulateGram(pending.atLeast(0), pendingRows, sums.length, gram);
+            pendingRows = 0;
         }
 
         private static float[] mean(MemorySegment vectors, int tokens, int width) {
@@ -159,6 +171,10 @@ final class KltCalibration implements Calibration {
     private KltBasis.Group solve(Accumulator accumulator, List<double[][]> roots, ProgressListener progress) {
         int n = accumulator.sums.length;
         long rows = Math.max(1, accumulator.rows);
+        if (accumulator.pendingRows > 0) {
+            accumulator.flush(options.algebra());
+        }
+        accumulator.pending.close();
         MemorySegment mean = arena.allocate(4L * n, 64);
         for (int i = 0; i < n; i++) {
             mean.set(Transform.FLOAT, 4L * i, (float) (accumulator.sums[i] / rows) + (accumulator.origin == null ? 0 : accumulator.origin[i]));
@@ -253,6 +269,7 @@ final class KltCalibration implements Calibration {
 
     @Override
     public void close() {
+        accumulators.forEach(accumulator -> accumulator.pending.close());
         arena.close();
     }
 }
