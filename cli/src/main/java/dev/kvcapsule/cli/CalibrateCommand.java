@@ -109,7 +109,8 @@ final class CalibrateCommand implements Callable<Integer> {
                 bar.stage("adding " + readings.states().get(i).getFileName(), (double) i / readings.states().size());
                 try (InputFile in = InputFile.open(readings.states().get(i))) {
                     KvCache cache = Inputs.read(in, readings.states().get(i), facts);
-                    if (cache.layout().subCaches().stream().flatMap(sub -> sub.layers().stream()).noneMatch(layer -> layer.rope().isPresent())) {
+                    // A model that was named may well have no RoPE in its keys: those of latent attention.
+                    if (facts.equals(ModelFacts.UNKNOWN) && cache.layout().subCaches().stream().flatMap(sub -> sub.layers().stream()).noneMatch(layer -> layer.rope().isPresent())) {
                         throw new Failures.UsageException("heads and RoPE of the model are unknown: give --model or --model-facts");
                     }
                     if (calibration == null) {
