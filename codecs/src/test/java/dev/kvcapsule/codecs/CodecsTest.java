@@ -34,7 +34,7 @@ class CodecsTest {
     @Test
     void everyInstallationHasTheBasicCodecs() {
         List<String> names = factories().map(CodecFactory::name).toList();
-        assertTrue(names.containsAll(List.of("fp8", "kivi", "lossless", "raw", "rotated")), names::toString);
+        assertTrue(names.containsAll(List.of("fp8", "kivi", "klt", "lossless", "raw", "rotated")), names::toString);
     }
 
     @ParameterizedTest
@@ -85,7 +85,7 @@ class CodecsTest {
     @Test
     void unknownCodecsAreNamedWithThoseThereAre() {
         String message = assertThrows(IllegalArgumentException.class, () -> Codecs.create("kvzip:ratio=4")).getMessage();
-        assertTrue(message.startsWith("there is no codec 'kvzip'; there are ") && message.contains("kivi, lossless"), message);
+        assertTrue(message.startsWith("there is no codec 'kvzip'; there are ") && message.contains("kivi, klt, lossless"), message);
     }
 
     @Test
