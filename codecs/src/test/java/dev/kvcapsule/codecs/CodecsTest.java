@@ -85,7 +85,7 @@ class CodecsTest {
     @Test
     void unknownCodecsAreNamedWithThoseThereAre() {
         String message = assertThrows(IllegalArgumentException.class, () -> Codecs.create("kvzip:ratio=4")).getMessage();
-        assertTrue(message.startsWith("there is no codec 'kvzip'; there are ") && message.contains("kvtc, lossless"), message);
+        assertTrue(message.startsWith("there is no codec 'kvzip'; there are ") && message.contains("kivi, klt, kvtc, lossless"), message);
     }
 
     @Test
