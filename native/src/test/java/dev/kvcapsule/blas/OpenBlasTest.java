@@ -106,7 +106,9 @@ class OpenBlasTest {
                     assertEquals(-1, eigen.vectors().mismatch(again.vectors()), "determinism");
                     check(a, n, eigen);
                     for (int i = 0; i < count; i++) {
-                        assertEquals(other.value(i), eigen.value(i), 1e-9 * Math.max(1e-3, other.value(0)));
+                        // Subspaces are multiplied in binary32.
+                        double rounding = eigen.method().startsWith("subspace") ? 1e-6 : 1e-9;
+                        assertEquals(other.value(i), eigen.value(i), rounding * Math.max(1e-3, other.value(0)));
                         assertTrue(i < rank || Math.abs(eigen.value(i)) <= 1e-6 * Math.max(1, eigen.value(0)));
                     }
                 }
