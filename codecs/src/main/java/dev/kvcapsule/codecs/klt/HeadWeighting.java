@@ -38,6 +38,11 @@ final class HeadWeighting implements Weighting {
     }
 
     @Override
+    public void prepareForward() {
+        inverse();
+    }
+
+    @Override
     public void forward(Kernels kernels, MemorySegment rows, int tokens, MemorySegment out, TransformScratch scratch) {
         apply(kernels, inverse(), rows, tokens, out, scratch);
     }

@@ -2,6 +2,7 @@ package dev.kvcapsule.codecs.klt;
 
 import dev.kvcapsule.codecs.coefficients.CoefficientTables;
 import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.CodecParameter;
@@ -27,6 +28,11 @@ final class KltFitting {
     /** From so many tokens on, a basis of three layers pays for its bytes. */
     private static final int LONG_CONTEXT = 6000;
 
+    private static final int LONG_CONTEXT_LAYERS = 3;
+
+    /** Widest token vector whose components are found in seconds. */
+    private static final int QUICK_WIDTH = 4096;
+
     /** Step without anybody's wish, in units of a tensor's deviation. */
     private static final double OWN_BASIS_STEP = 0.6;
 
@@ -51,6 +57,11 @@ final class KltFitting {
         CodecSpec spec = codec.spec().with("group", group);
         double step = codec.settings().step().orElse(SHARED_BASIS_STEP);
         KltCodec bound = withStep(spec, step).withShared(cache.layout(), options.bases());
+        try {
+            bound.transforms().prepareForward();
+        } catch (ArithmeticException e) {
+            throw new MalformedDataException("basis " + codec.settings().basis() + " has a head whose matrix cannot be inverted");
+        }
         if (codec.settings().ratio().isPresent() || codec.settings().maxError().isPresent()) {
             step = new RateControl(cache, options, candidate -> {
                 KltCodec tried = withStep(spec, candidate);
@@ -68,10 +79,25 @@ final class KltFitting {
         return new KltCodec(settled, KltSettings.of(settled), MemorySegment.NULL, null);
     }
 
+    /** Layers of a transform: more of them share more, but their basis has to be sent, and computed. */
+    private static int group(KvCache cache) {
+        if (cache.layout().tokens() < LONG_CONTEXT) {
+            return 1;
+        }
+        for (int s = 0; s < cache.layout().subCaches().size(); s++) {
+            for (LayerGroup group : LayerGroup.of(s, cache.layout().subCaches().get(s), LONG_CONTEXT_LAYERS)) {
+                if (group.width() > QUICK_WIDTH) {
+                    return 1;
+                }
+            }
+        }
+        return LONG_CONTEXT_LAYERS;
+    }
+
     private static KltCodec withOwnBasis(KltCodec codec, KvCache cache, FitOptions options) throws IOException {
         CodecSpec spec = codec.spec();
         if (codec.settings().group().equals(CodecParameter.AUTO)) {
-            spec = spec.with("group", cache.layout().tokens() < LONG_CONTEXT ? 1 : 3);
+            spec = spec.with("group", group(cache));
         }
         KltCodec grouped = new KltCodec(spec, KltSettings.of(spec), MemorySegment.NULL, null);
         checkWidth(grouped, cache);

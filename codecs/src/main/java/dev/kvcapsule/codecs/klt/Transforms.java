@@ -31,6 +31,11 @@ final class Transforms {
         return transform;
     }
 
+    /** @throws ArithmeticException if there is no way into a weighted space */
+    void prepareForward() {
+        byGroup.values().forEach(transform -> transform.weighting().prepareForward());
+    }
+
     CoefficientTables tables() {
         return tables;
     }

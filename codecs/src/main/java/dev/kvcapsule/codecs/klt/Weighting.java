@@ -9,6 +9,13 @@ import java.lang.foreign.MemorySegment;
  * stored; encoders invert it.
  */
 interface Weighting {
+    /**
+     * Computes what {@link #forward} needs.
+     *
+     * @throws ArithmeticException if there is no way in
+     */
+    default void prepareForward() {}
+
     /** Into the weighted space: f32 {@code [tokens][width]} from {@code rows} to {@code out}, which are apart. */
     void forward(Kernels kernels, MemorySegment rows, int tokens, MemorySegment out, TransformScratch scratch);
 
