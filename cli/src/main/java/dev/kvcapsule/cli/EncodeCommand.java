@@ -27,9 +27,9 @@ import picocli.CommandLine.Parameters;
 /** State to capsule. */
 @Command(name = "encode", mixinStandardHelpOptions = true, description = "Encodes a KV cache as a capsule.", sortOptions = false, footerHeading = "%nFormats of STATE:%n", footer = {
     "  llama.cpp GGSQ v2/v3, llama_state_seq_get_data buffer, GGSN, safetensors; found by their magic.", "", "Profiles:",
-    "  exact     lossless", "  fast      4 bits at memory speed", "  balanced  4 bits, rotated and entropy-coded", "  small     3 bits, rotated and entropy-coded", "", "Examples:",
+    "  exact     lossless", "  fast      4 bits at memory speed", "  balanced  4 bits, rotated and entropy-coded", "  small     3 bits, rotated and entropy-coded", "  With --basis, balanced and small are klt: about 28 and 50 times smaller.", "", "Examples:",
     "  capsule encode slot.bin -o slot.kvc --model model.gguf", "  capsule encode slot.bin -o slot.kvc --codec kivi:bits=4,group=64",
-    "  capsule encode --codec kivi:help", "  capsule encode - -o - --profile fast < slot.bin | ssh host 'capsule decode - -o slot.bin'"})
+    "  capsule encode slot.bin -o slot.kvc --model model.gguf --basis model.kvb --codec klt:ratio=40", "  capsule encode --codec kivi:help", "  capsule encode - -o - --profile fast < slot.bin | ssh host 'capsule decode - -o slot.bin'"})
 final class EncodeCommand implements Callable<Integer> {
     @Parameters(paramLabel = "STATE", arity = "0..1", description = "The cache's file; - is standard input.")
     private Path state;

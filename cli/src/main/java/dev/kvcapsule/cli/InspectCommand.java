@@ -4,6 +4,9 @@ import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.LayerLayout;
 import dev.kvcapsule.engine.cache.Part;
 import dev.kvcapsule.engine.cache.SubCache;
+import dev.kvcapsule.engine.calibration.BasisDescription;
+import dev.kvcapsule.engine.calibration.CalibrationFactory;
+import dev.kvcapsule.engine.calibration.Calibrations;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.CapsuleSummary;
 import dev.kvcapsule.serving.RopeText;
@@ -15,16 +18,17 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /** Shows what a capsule says of itself. */
-@Command(name = "inspect", mixinStandardHelpOptions = true, description = "Shows a capsule's manifest, tiles, and bytes by part, without decoding it.", sortOptions = false,
-        footerHeading = "%nExamples:%n", footer = {"  capsule inspect slot.kvc", "  capsule inspect slot.kvc --json | jq .bytes"})
+@Command(name = "inspect", mixinStandardHelpOptions = true, description = "Shows a capsule's manifest, tiles, and bytes by part, without decoding it; or what a basis was made of.", sortOptions = false,
+        footerHeading = "%nExamples:%n", footer = {"  capsule inspect slot.kvc", "  capsule inspect slot.kvc --json | jq .bytes", "  capsule inspect model.kvb"})
 final class InspectCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "IN.kvc", description = "The capsule; - is standard input.")
+    @Parameters(paramLabel = "FILE", description = "A capsule or a basis; - is standard input.")
     private Path capsule;
 
     @Mixin
@@ -34,6 +38,11 @@ final class InspectCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         long start = System.nanoTime();
         try (InputFile in = Inputs.open(capsule)) {
+            Optional<CalibrationFactory> basis = Calibrations.recognise(in.bytes());
+            if (basis.isPresent()) {
+                describe(Inputs.about(Inputs.name(capsule), () -> basis.get().describe(in.bytes())));
+                return ExitCode.DONE;
+            }
             CapsuleSummary summary = Inputs.about(Inputs.name(capsule), () -> CapsuleSummary.read(Inputs.capsule(in)));
             if (options.json()) {
                 options.out().println(json(summary, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9));
@@ -42,6 +51,25 @@ final class InspectCommand implements Callable<Integer> {
             }
         }
         return ExitCode.DONE;
+    }
+
+    private void describe(BasisDescription basis) {
+        if (options.json()) {
+            List<Object> transforms = new ArrayList<>();
+            for (BasisDescription.Transform transform : basis.transforms()) {
+                transforms.add(Map.of("layers", transform.layers(), "width", transform.width(), "components", transform.components(), "energy_in_a_tenth", transform.energy()));
+            }
+            options.out().println(new JsonReport().put("basis", basis.digest()).put("codec", basis.codec()).put("bytes", basis.bytes()).put("facts", basis.facts())
+                    .put("transforms", transforms));
+            return;
+        }
+        options.out().printf("%s: basis for codec %s, %s%n", Inputs.name(capsule), basis.codec(), Sizes.text(basis.bytes()));
+        options.out().printf("  digest          %s%n", basis.digest());
+        basis.facts().forEach((key, value) -> options.out().printf("  %-15s %s%n", key, value));
+        for (BasisDescription.Transform transform : basis.transforms()) {
+            options.out().printf(Locale.ROOT, "  %s: %d components of %d channels; a tenth of them holds %.1f%% of the weighted variance%n", transform.layers(),
+                    transform.components(), transform.width(), 100 * transform.energy());
+        }
     }
 
     private JsonReport json(CapsuleSummary summary, long bytes, double seconds) {
