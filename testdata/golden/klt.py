@@ -239,8 +239,12 @@ def own_basis(b, groups, tables):
         scales = [expected(1 / (math.sqrt(width) * float(x))) for x in pairs[:, 1]]
         codes = coefficients(cursor.take('u1', length).tobytes(), count, width, np.ones(width), scales, tables)
         factors = np.concatenate([np.full(t['heads'] * t['dim'], x, F32) for t, x in zip(tensors, z)])
+        split = [k for k in range(count) if np.abs(codes[k]).max() >= 128]
+        high = codes[split] + 64 >> 7
+        codes[split] -= 128 * high
         u = dequantized(codes, np.repeat(pairs[:, 1:2], -(-width // 64), 1))
-        out.append(dict(mean=mean, deviations=pairs[:, 0].astype(F32), u=u, back=lambda y, factors=factors: y * factors))
+        second = dequantized(high, np.repeat((128 * pairs[split, 1:2].astype(F32)).astype(np.float16), -(-width // 64), 1))
+        out.append(dict(mean=mean, deviations=pairs[:, 0].astype(F32), u=u, split=split, second=second, back=lambda y, factors=factors: y * factors))
     assert cursor.at == len(b)
     return out, tables
 
@@ -289,6 +293,9 @@ def tile(b, transform, tables, tokens, q):
     y = np.zeros((tokens, len(transform['mean'])), F32)
     for k in range(count):
         y = fma(c[:, k:k + 1], transform['u'][k], y)
+    for i, k in enumerate(transform.get('split', [])):
+        if k < count:
+            y = fma(c[:, k:k + 1], transform['second'][i], y)
     return transform['back'](y) + transform['mean']
 
 

@@ -40,6 +40,7 @@ final class KltCoder implements TileCoder {
     private final GrowingBuffer plain = new GrowingBuffer();
     private final GrowingBuffer weighted = new GrowingBuffer();
     private final GrowingBuffer projected = new GrowingBuffer();
+    private final GrowingBuffer seconds = new GrowingBuffer();
     private int[] quantized = new int[0];
     private float[] ones = new float[0];
 
@@ -104,7 +105,18 @@ final class KltCoder implements TileCoder {
         MemorySegment space = weighted.atLeast(4L * tokens * width);
         transform.weighting().forward(kernels, rows, tokens, space, scratch);
         MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
-        kernels.transform().analyze(transform.basis().range(0, components), space, 0, width, projection, 0, components, tokens, scratch);
+        kernels.transform().analyze(transform.rows(components), space, 0, width, projection, 0, components, tokens, scratch);
+        int split = transform.splitRows(components);
+        if (split > 0) {
+            MemorySegment second = seconds.atLeast(4L * tokens * split);
+            kernels.transform().analyze(transform.secondRows(split), space, 0, width, second, 0, split, tokens, scratch);
+            for (int t = 0; t < tokens; t++) {
+                for (int i = 0; i < split; i++) {
+                    long at = 4L * ((long) t * components + transform.split()[i]);
+                    projection.set(Transform.FLOAT, at, projection.get(Transform.FLOAT, at) + second.get(Transform.FLOAT, 4L * (t * split + i)));
+                }
+            }
+        }
         return projection;
     }
 
@@ -181,7 +193,17 @@ final class KltCoder implements TileCoder {
         int width = transform.width();
         MemorySegment space = weighted.atLeast(4L * tokens * width);
         space.asSlice(0, 4L * tokens * width).fill((byte) 0);
-        kernels.transform().synthesize(transform.basis().range(0, components), projection, 0, components, space, 0, width, tokens, scratch);
+        kernels.transform().synthesize(transform.rows(components), projection, 0, components, space, 0, width, tokens, scratch);
+        int split = transform.splitRows(components);
+        if (split > 0) {
+            MemorySegment second = seconds.atLeast(4L * tokens * split);
+            for (int t = 0; t < tokens; t++) {
+                for (int i = 0; i < split; i++) {
+                    second.set(Transform.FLOAT, 4L * (t * split + i), projection.get(Transform.FLOAT, 4L * ((long) t * components + transform.split()[i])));
+                }
+            }
+            kernels.transform().synthesize(transform.secondRows(split), second, 0, split, space, 0, width, tokens, scratch);
+        }
         transform.weighting().backward(kernels, space, tokens, rows, scratch);
         addMean(rows, tokens, transform.mean(), 1);
     }
@@ -236,5 +258,6 @@ final class KltCoder implements TileCoder {
         plain.close();
         weighted.close();
         projected.close();
+        seconds.close();
     }
 }

@@ -15,6 +15,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * The basis that a capsule carries when there is no shared one: principal components of its own cache. Precision costs bytes here, and is worth
@@ -25,7 +26,16 @@ final class PromptBasis {
     /** Components whose deviation is smaller than this share of the step cost more than they give. */
     private static final double LEAST_DEVIATION = 1 / 3.0;
 
-    private static final int LARGEST_CODE = 127;
+    /** Parts of a code: one that exceeds a byte is 128 x high + low, in two rows. */
+    private static final int PART = 128;
+
+    /** Smallest normal number of binary16: below it scales would be coarse. */
+    private static final double LEAST_SCALE = 0x1p-14;
+
+    /** Largest scale; 128 times that is still a binary16. */
+    private static final float LARGEST_SCALE = 256;
+
+    private static final int LARGEST_CODE = 126 * PART;
 
     /** Integers of a group's basis at most: a damaged length must not claim more memory. Wide groups get fewer components. */
     static final int MAX_CODES = 1 << 26;
@@ -85,7 +95,7 @@ final class PromptBasis {
                 largest = Math.max(largest, Math.abs(spectrum.vectors().get(Transform.FLOAT, row + 4L * w)));
             }
             double unit = Math.max(step / Math.sqrt(spectrum.tokens()) / spectrum.deviations()[k], largest * 1.001 / LARGEST_CODE);
-            scales[k] = Float.floatToFloat16((float) unit);
+            scales[k] = Float.floatToFloat16((float) Math.clamp(unit, LEAST_SCALE, LARGEST_SCALE));
             float scale = Float.float16ToFloat(scales[k]);
             for (int w = 0; w < width; w++) {
                 codes[k * width + w] = Math.clamp((long) Math.rint(spectrum.vectors().get(Transform.FLOAT, row + 4L * w) / scale), -LARGEST_CODE, LARGEST_CODE);
@@ -113,22 +123,50 @@ final class PromptBasis {
         int width = mean.length;
         int components = quantized.deviations().length;
         int runs = TransformBasis.runs(width);
-        MemorySegment codes = arena.allocate(Math.max(1, quantized.codes().length), 64);
-        MemorySegment scales = arena.allocate(Math.max(2, 2L * components * runs), 64);
-        for (int i = 0; i < quantized.codes().length; i++) {
-            codes.set(ValueLayout.JAVA_BYTE, i, (byte) quantized.codes()[i]);
-        }
+        int[] split = splitRows(quantized.codes(), components, width);
+        int rows = components + split.length;
+        MemorySegment codes = arena.allocate(Math.max(1, (long) rows * width), 64);
+        MemorySegment scales = arena.allocate(Math.max(2, 2L * rows * runs), 64);
         for (int k = 0; k < components; k++) {
-            for (int run = 0; run < runs; run++) {
-                scales.set(SHORT, 2 * ((long) k * runs + run), quantized.scales()[k]);
+            for (int w = 0; w < width; w++) {
+                codes.set(ValueLayout.JAVA_BYTE, (long) k * width + w, (byte) quantized.codes()[k * width + w]);
             }
+            fill(scales, k, runs, quantized.scales()[k]);
+        }
+        for (int i = 0; i < split.length; i++) {
+            for (int w = 0; w < width; w++) {
+                int code = quantized.codes()[split[i] * width + w];
+                int high = code + PART / 2 >> 7;
+                codes.set(ValueLayout.JAVA_BYTE, (long) split[i] * width + w, (byte) (code - PART * high));
+                codes.set(ValueLayout.JAVA_BYTE, (long) (components + i) * width + w, (byte) high);
+            }
+            // A power of two more is exact, as far as binary16 goes.
+            fill(scales, components + i, runs, Float.floatToFloat16(PART * Float.float16ToFloat(quantized.scales()[split[i]])));
         }
         float[] deviations = new float[width];
         int[] widths = group.tensorWidths();
         for (int tensor = 0, first = 0; tensor < widths.length; first += widths[tensor++]) {
             Arrays.fill(deviations, first, first + widths[tensor], tensorDeviations[tensor]);
         }
-        return new Transform(group, mean, new ScaleWeighting(deviations), new TransformBasis(codes, scales, components, width), quantized.deviations());
+        return new Transform(group, mean, new ScaleWeighting(deviations), new TransformBasis(codes, scales, rows, width), quantized.deviations(), split);
+    }
+
+    /** Rows with a code that does not fit a byte. */
+    private static int[] splitRows(int[] codes, int components, int width) {
+        return IntStream.range(0, components).filter(k -> {
+            for (int w = 0; w < width; w++) {
+                if (Math.abs(codes[k * width + w]) >= PART) {
+                    return true;
+                }
+            }
+            return false;
+        }).toArray();
+    }
+
+    private static void fill(MemorySegment scales, int row, int runs, short scale) {
+        for (int run = 0; run < runs; run++) {
+            scales.set(SHORT, 2 * ((long) row * runs + run), scale);
+        }
     }
 
     /**
@@ -197,6 +235,9 @@ final class PromptBasis {
                 scales[k] = bytes.get(SHORT, take(2, group));
                 if (!(finite(Float.float16ToFloat(scales[k]), group) > 0)) {
                     throw new MalformedDataException("basis of " + group + ": scale of component " + k + " is not positive");
+                }
+                if (Float.float16ToFloat(scales[k]) > LARGEST_SCALE) {
+                    throw new MalformedDataException("basis of " + group + ": scale of component " + k + " is out of range");
                 }
             }
             int length = bytes.get(INT, take(4, group));

@@ -12,12 +12,32 @@ import java.nio.ByteOrder;
  * @param weighting into the weighted space and back
  * @param basis components u_k, orthonormal up to quantization, by falling deviation
  * @param deviations standard deviation of each coefficient, [components]; finite, at least 0
+ * @param split components whose u_k has a second row in the basis, rising: row components + i is to be added to row split[i]
  */
-record Transform(LayerGroup group, float[] mean, Weighting weighting, TransformBasis basis, float[] deviations) {
+record Transform(LayerGroup group, float[] mean, Weighting weighting, TransformBasis basis, float[] deviations, int[] split) {
     static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     int width() {
         return mean.length;
+    }
+
+    /** The first rows of the basis. */
+    TransformBasis rows(int components) {
+        return basis.range(0, components);
+    }
+
+    /** How many of the first components have a second row. */
+    int splitRows(int components) {
+        int rows = 0;
+        while (rows < split.length && split[rows] < components) {
+            rows++;
+        }
+        return rows;
+    }
+
+    /** Those second rows. */
+    TransformBasis secondRows(int count) {
+        return basis.range(deviations.length, count);
     }
 
     int components() {
