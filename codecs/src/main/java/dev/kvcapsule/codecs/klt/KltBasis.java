@@ -296,7 +296,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
                     throw new CapsuleRefusedException("basis " + digest + " has heads of " + Arrays.toString(found.headDims()) + " channels for " + wanted.getFirst());
                 }
                 transforms.add(new Transform(group, floats(found.mean()), new HeadWeighting(found.headDims(), found.backward(), arena), found.basis(),
-                        floats(found.deviations()), new int[0]));
+                        floats(found.deviations()), new int[0], null));
             }
         }
         if (next != groups.size()) {

@@ -41,6 +41,7 @@ final class KltCoder implements TileCoder {
     private final GrowingBuffer weighted = new GrowingBuffer();
     private final GrowingBuffer projected = new GrowingBuffer();
     private final GrowingBuffer seconds = new GrowingBuffer();
+    private final GrowingBuffer fitted = new GrowingBuffer();
     private int[] quantized = new int[0];
     private float[] ones = new float[0];
 
@@ -85,6 +86,9 @@ final class KltCoder implements TileCoder {
     /** Components that can be anything but zero at that step. */
     static int liveComponents(Transform transform, double step) {
         int live = transform.components();
+        if (transform.fit() != null) {
+            return live;
+        }
         while (live > 0 && transform.deviations()[live - 1] < step * NEGLIGIBLE) {
             live--;
         }
@@ -117,7 +121,12 @@ final class KltCoder implements TileCoder {
                 }
             }
         }
-        return projection;
+        if (transform.fit() == null) {
+            return projection;
+        }
+        MemorySegment best = fitted.atLeast(4L * tokens * components);
+        transform.fit().apply(kernels, projection, tokens, best, scratch);
+        return best;
     }
 
     /** Quantizes and codes a projection. @return bytes, or {@link #UNREPRESENTABLE} */
@@ -259,5 +268,6 @@ final class KltCoder implements TileCoder {
         weighted.close();
         projected.close();
         seconds.close();
+        fitted.close();
     }
 }

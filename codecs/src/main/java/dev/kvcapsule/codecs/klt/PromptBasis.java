@@ -76,7 +76,9 @@ final class PromptBasis {
             bytes.set(INT, at, (int) coded);
             out.writeBytes(bytes.asSlice(0, at + 4 + coded).toArray(ValueLayout.JAVA_BYTE));
         }
-        return transform(group, spectrum.mean(), spectrum.tensorDeviations(), quantized, arena);
+        Transform transform = transform(group, spectrum.mean(), spectrum.tensorDeviations(), quantized, arena);
+        return new Transform(group, transform.mean(), transform.weighting(), transform.basis(), transform.deviations(), transform.split(),
+                GramInverse.of(quantized.codes(), quantized.scales(), width, arena));
     }
 
     private static Quantized quantize(PromptSpectrum spectrum, double step, int width) {
@@ -148,7 +150,7 @@ final class PromptBasis {
         for (int tensor = 0, first = 0; tensor < widths.length; first += widths[tensor++]) {
             Arrays.fill(deviations, first, first + widths[tensor], tensorDeviations[tensor]);
         }
-        return new Transform(group, mean, new ScaleWeighting(deviations), new TransformBasis(codes, scales, rows, width), quantized.deviations(), split);
+        return new Transform(group, mean, new ScaleWeighting(deviations), new TransformBasis(codes, scales, rows, width), quantized.deviations(), split, null);
     }
 
     /** Rows with a code that does not fit a byte. */
