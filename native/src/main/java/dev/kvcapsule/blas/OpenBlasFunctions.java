@@ -13,9 +13,11 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
- * The functions of libopenblas that are used, with 32-bit integers. The count of threads is the process's, so that calls take turns.
+ * The functions of libopenblas that are used, with 32-bit integers. The count of threads is the process's: calls that want the
+ * same one run side by side, others wait until those have ended.
  *
  * @see <a href="https://netlib.org/lapack/explore-html/">the LAPACK reference</a>
  */
@@ -25,6 +27,9 @@ final class OpenBlasFunctions {
     private static final int ROW_MAJOR = 101;
     private static final int NO_TRANSPOSE = 111;
     private static final int TRANSPOSE = 112;
+
+    private final ReentrantReadWriteLock calls = new ReentrantReadWriteLock();
+    private int currentThreads;
 
     private final MethodHandle setThreads;
     private final MethodHandle config;
@@ -61,12 +66,12 @@ final class OpenBlasFunctions {
     }
 
     /** Version and build. */
-    synchronized String config() {
+    String config() {
         return text(config);
     }
 
     /** The processor whose kernels are used. */
-    synchronized String core() {
+    String core() {
         return text(core);
     }
 
@@ -79,46 +84,74 @@ final class OpenBlasFunctions {
         }
     }
 
-    synchronized void sgemm(int threads, boolean transposeA, boolean transposeB, int m, int n, int k, float alpha, MemorySegment a, int lda, MemorySegment b,
-            int ldb, float beta, MemorySegment c, int ldc) {
+    /** What can be called with a number of threads set. */
+    private interface Call<T> {
+        T run() throws Throwable;
+    }
+
+    private <T> T with(int threads, Call<T> call) {
+        calls.readLock().lock();
         try {
-            setThreads.invokeExact(threads);
-            sgemm.invokeExact(ROW_MAJOR, transposeA ? TRANSPOSE : NO_TRANSPOSE, transposeB ? TRANSPOSE : NO_TRANSPOSE, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+            if (currentThreads != threads) {
+                calls.readLock().unlock();
+                calls.writeLock().lock();
+                try {
+                    setThreads.invokeExact(threads);
+                    currentThreads = threads;
+                } finally {
+                    // Whoever waits to set another number waits for this call too.
+                    calls.readLock().lock();
+                    calls.writeLock().unlock();
+                }
+            }
+            return call.run();
         } catch (Throwable e) {
             throw failed(e);
+        } finally {
+            calls.readLock().unlock();
         }
     }
 
-    synchronized void dgemm(int threads, boolean transposeA, boolean transposeB, int m, int n, int k, double alpha, MemorySegment a, int lda, MemorySegment b,
+    void sgemm(int threads, boolean transposeA, boolean transposeB, int m, int n, int k, float alpha, MemorySegment a, int lda, MemorySegment b,
+            int ldb, float beta, MemorySegment c, int ldc) {
+        with(threads, () -> {
+            sgemm.invokeExact(ROW_MAJOR, transposeA ? TRANSPOSE : NO_TRANSPOSE, transposeB ? TRANSPOSE : NO_TRANSPOSE, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+            return null;
+        });
+    }
+
+    void dgemm(int threads, boolean transposeA, boolean transposeB, int m, int n, int k, double alpha, MemorySegment a, int lda, MemorySegment b,
             int ldb, double beta, MemorySegment c, int ldc) {
-        try {
-            setThreads.invokeExact(threads);
+        with(threads, () -> {
             dgemm.invokeExact(ROW_MAJOR, transposeA ? TRANSPOSE : NO_TRANSPOSE, transposeB ? TRANSPOSE : NO_TRANSPOSE, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-        } catch (Throwable e) {
-            throw failed(e);
-        }
+            return null;
+        });
     }
 
     /** Replaces a symmetric matrix by its eigenvectors; gives LAPACK's info. */
-    synchronized int dsyevd(int threads, int n, MemorySegment a, MemorySegment values) {
+    int dsyevd(int threads, int n, MemorySegment a, MemorySegment values) {
+        return with(threads, () -> dsyevd(n, a, values));
+    }
+
+    private int dsyevd(int n, MemorySegment a, MemorySegment values) throws Throwable {
         try (Arena arena = Arena.ofConfined()) {
             long reals = 1 + 6L * n + 2L * n * n;
             int integers = 3 + 5 * n;
-            setThreads.invokeExact(threads);
             MemorySegment order = integer(arena, n);
             MemorySegment info = integer(arena, 0);
             dsyevd.invokeExact(arena.allocateFrom("V"), arena.allocateFrom("L"), order, a, order, values, arena.allocate(8 * reals, 64),
                     integer(arena, Math.toIntExact(reals)), arena.allocate(4L * integers, 64), integer(arena, integers), info, 1L, 1L);
             return info.get(JAVA_INT, 0);
-        } catch (Throwable e) {
-            throw failed(e);
         }
     }
 
     /** Replaces the columns of an n x columns matrix, stored by columns, by the orthonormal factor of its QR decomposition; gives LAPACK's info. */
-    synchronized int orthonormalize(int threads, int n, int columns, MemorySegment q) {
+    int orthonormalize(int threads, int n, int columns, MemorySegment q) {
+        return with(threads, () -> orthonormalize(n, columns, q));
+    }
+
+    private int orthonormalize(int n, int columns, MemorySegment q) throws Throwable {
         try (Arena arena = Arena.ofConfined()) {
-            setThreads.invokeExact(threads);
             MemorySegment rows = integer(arena, n);
             MemorySegment count = integer(arena, columns);
             MemorySegment info = integer(arena, 0);
@@ -130,8 +163,6 @@ final class OpenBlasFunctions {
                 dorgqr.invokeExact(rows, count, count, q, rows, tau, work, integer(arena, reals), info);
             }
             return info.get(JAVA_INT, 0);
-        } catch (Throwable e) {
-            throw failed(e);
         }
     }
 

@@ -1,12 +1,19 @@
 package dev.kvcapsule.blas;
 
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /** Finds libopenblas: the one that a system property names, or the one that comes with the program. Loaded once, until the process ends. */
 final class OpenBlasLibrary {
@@ -24,6 +31,8 @@ final class OpenBlasLibrary {
         FILES.put("libgfortran.so.5", "3ec471016fbfea6ccda4736fbbf2d0098e6386d2c34fb7ae9b15d91fa1b38874");
         FILES.put("libopenblas.so.0", "e3a80f7696735e6bcd374fbe6c91e42f83dc8bfb09c5b92a5f73d67c76b55ec1");
     }
+
+    private static boolean endsWithoutDestructors;
 
     private OpenBlasLibrary() {}
 
@@ -58,10 +67,35 @@ final class OpenBlasLibrary {
         return last;
     }
 
+    /**
+     * Has the process end without libraries' destructors. OpenBLAS's waits for its threads, and for ever if one of them is at work when the program is
+     * interrupted (a thread that ends its job overwrites the word that tells it to stop); it also unmaps memory under those threads. glibc calls what was
+     * registered last first, so that _exit comes before the destructors; everything that Java does at the end has been done by then.
+     */
+    @SuppressWarnings("restricted") // calling native code is what this is for
+    private static synchronized void endWithoutDestructors() {
+        SymbolLookup libc = Linker.nativeLinker().defaultLookup();
+        Optional<MemorySegment> register = libc.find("on_exit");
+        Optional<MemorySegment> exit = libc.find("_exit");
+        if (endsWithoutDestructors || register.isEmpty() || exit.isEmpty()) {
+            return;
+        }
+        try {
+            // Calls _exit(status): the second argument that on_exit hands over is not looked at.
+            int failed = (int) Linker.nativeLinker().downcallHandle(register.get(), FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS))
+                    .invokeExact(exit.get(), MemorySegment.NULL);
+            endsWithoutDestructors = failed == 0;
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
     @SuppressWarnings("restricted") // loading a library is what this is for
     private static SymbolLookup load(Path library) {
         try {
-            return SymbolLookup.libraryLookup(library, Arena.global());
+            SymbolLookup symbols = SymbolLookup.libraryLookup(library, Arena.global());
+            endWithoutDestructors();
+            return symbols;
         } catch (IllegalArgumentException e) {
             throw new IllegalStateException(library + " cannot be loaded: " + e.getMessage(), e);
         }

@@ -10,12 +10,16 @@ import dev.kvcapsule.engine.linalg.JavaLinearAlgebra;
 import dev.kvcapsule.engine.linalg.LinearAlgebra;
 import dev.kvcapsule.engine.linalg.LinearAlgebras;
 import dev.kvcapsule.engine.linalg.ProgressListener;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -37,6 +41,66 @@ class OpenBlasTest {
         assertEquals("openblas", LinearAlgebras.best(2).name());
         assertEquals(2, LinearAlgebras.best(2).threads());
         assertTrue(blas.description().contains("OpenBLAS 0.3."), blas.description());
+    }
+
+    /** Ends while other threads are at work in the library, as a program does that is interrupted. */
+    static final class EndWhileBusy {
+        public static void main(String[] args) throws InterruptedException {
+            LinearAlgebra algebra = LinearAlgebras.named("openblas", 2);
+            int n = 1500;
+            Thread.ofPlatform().daemon().start(() -> {
+                try (Arena arena = Arena.ofShared()) {
+                    MemorySegment a = arena.allocate(4L * n * n, 64);
+                    MemorySegment c = arena.allocate(4L * n * n, 64);
+                    while (true) {
+                        algebra.gemm(false, false, n, n, n, 1, a, n, a, n, 0, c, n);
+                    }
+                }
+            });
+            Thread.sleep(300);
+            System.exit(17);
+        }
+    }
+
+    @Test
+    void aProgramEndsWhileTheLibraryIsAtWork() throws IOException, InterruptedException {
+        for (int run = 0; run < 3; run++) {
+            Process process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--enable-native-access=ALL-UNNAMED",
+                    "--add-modules=jdk.incubator.vector", "-cp", System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                    EndWhileBusy.class.getName()).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+            if (!process.waitFor(30, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+                throw new AssertionError("still there after 30 s");
+            }
+            assertEquals(17, process.exitValue());
+        }
+    }
+
+    /** Callers that want other numbers of threads take turns, and all get their result. */
+    @Test
+    void callsWithDifferentNumbersOfThreadsMix() throws InterruptedException {
+        List<Thread> threads = new ArrayList<>();
+        List<Float> results = Collections.synchronizedList(new ArrayList<>());
+        for (int t = 0; t < 6; t++) {
+            LinearAlgebra algebra = LinearAlgebras.named("openblas", 1 + t % 2);
+            threads.add(Thread.ofPlatform().start(() -> {
+                try (Arena arena = Arena.ofShared()) {
+                    MemorySegment a = arena.allocate(4L * 64 * 64, 64);
+                    MemorySegment c = arena.allocate(4L * 64 * 64, 64);
+                    for (int i = 0; i < 64; i++) {
+                        a.setAtIndex(F32, 65L * i, 2);
+                    }
+                    for (int call = 0; call < 200; call++) {
+                        algebra.gemm(false, false, 64, 64, 64, 1, a, 64, a, 64, 0, c, 64);
+                    }
+                    results.add(c.getAtIndex(F32, 65L * 63));
+                }
+            }));
+        }
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        assertEquals(Collections.nCopies(6, 4f), results);
     }
 
     @ParameterizedTest

@@ -49,7 +49,7 @@ final class AttentionCallback {
 
     /** The function pointer, valid as long as the arena. */
     @SuppressWarnings("restricted")
-    MemorySegment stub(Arena arena) {
+    MemorySegment function(Arena arena) {
         try {
             var method = MethodHandles.lookup().bind(this, "evaluated",
                     MethodType.methodType(boolean.class, MemorySegment.class, boolean.class, MemorySegment.class));

@@ -101,7 +101,7 @@ public final class LibLlama {
         MethodHandle logSet = f.function("llama_log_set", null, ADDRESS, ADDRESS);
         MethodHandle backendLoad = f.function("ggml_backend_load", ADDRESS, ADDRESS);
         try (Arena arena = Arena.ofConfined()) {
-            logSet.invokeExact(log.stub(), MemorySegment.NULL);
+            logSet.invokeExact(log.function(), MemorySegment.NULL);
             checkStructs(arena);
             loadBackends(backendLoad, arena);
             backendInit.invokeExact();

@@ -80,7 +80,7 @@ public final class LlamaContext implements AutoCloseable {
         try {
             AttentionCallback callback = new AttentionCallback(library);
             MemorySegment params = library.contextDefaultParams(arena);
-            StructParams.set(params, options, callback.stub(arena));
+            StructParams.set(params, options, callback.function(arena));
             library.log().clear();
             pointer = library.contextInit(model.pointer(), params);
             if (pointer.address() == 0) {

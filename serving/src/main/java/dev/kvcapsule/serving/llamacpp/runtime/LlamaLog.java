@@ -25,7 +25,7 @@ final class LlamaLog {
 
     /** A function pointer that logs to this, never freed: the library may log as long as the process lives. */
     @SuppressWarnings("restricted")
-    MemorySegment stub() {
+    MemorySegment function() {
         try {
             var method = MethodHandles.lookup().bind(this, "add", MethodType.methodType(void.class, int.class, MemorySegment.class, MemorySegment.class));
             return Linker.nativeLinker().upcallStub(method, CALLBACK, Arena.global());
