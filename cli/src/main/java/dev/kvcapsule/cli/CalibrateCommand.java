@@ -10,6 +10,7 @@ import dev.kvcapsule.engine.linalg.LinearAlgebras;
 import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.calibration.ModelReadings;
+import dev.kvcapsule.serving.llamacpp.runtime.LibLlama;
 import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.InputFile;
 import java.io.IOException;
@@ -71,6 +72,9 @@ final class CalibrateCommand implements Callable<Integer> {
         }
         if (!texts.isEmpty() && model.file() == null) {
             throw new Failures.UsageException("--text needs --model: the model reads the texts");
+        }
+        if (!texts.isEmpty() && LibLlama.configured().isEmpty()) {
+            throw new Failures.UsageException("--text needs libllama: " + LibLlama.VARIABLE + " names its folder, 'capsule doctor' tells what is wrong with it");
         }
         if (weights != null && !List.of("query", "noise", "none").contains(weights)) {
             throw new Failures.UsageException("--weights " + weights + " is none of query, noise, none");

@@ -38,7 +38,7 @@ import picocli.CommandLine.Mixin;
         footerHeading = "%nExamples:%n", footer = {"  capsule demo", "  capsule demo --json | jq .codecs"})
 final class DemoCommand implements Callable<Integer> {
     private static final List<String> CODECS = List.of("raw", "lossless", "fp8", "kivi:bits=4,entropy=off", "kivi:bits=4", "kivi:bits=4,group=64,rope=pre,residual=32,sink=4", "kivi:bits=2", "rotated:bits=4,entropy=off",
-            "rotated:bits=4", "rotated:bits=3", "rotated:bits=2");
+            "rotated:bits=4", "rotated:bits=3", "rotated:bits=2", "klt:basis=none", "svd", "cachegen");
     private static final int RUNS = 4;
     private static final String COLUMNS = "%-" + CODECS.stream().mapToInt(String::length).max().orElse(0) + "s  %7s  %6s  %10s  %10s  %12s  %10s  %10s";
 

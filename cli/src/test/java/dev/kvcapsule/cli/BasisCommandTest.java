@@ -152,7 +152,7 @@ class BasisCommandTest {
     @ParameterizedTest
     @ValueSource(strings = {"", "STATE", "-o B", "STATE -o B", "STATE --text STATE -o B", "--text STATE -o B", "STATE --model MODEL -o B --weights harm",
         "STATE --model MODEL -o B --weights query", "STATE --model MODEL -o B --weights noise", "STATE --model MODEL -o B --group 0", "STATE --model MODEL -o B --group some",
-        "STATE --model MODEL -o B --components 0", "STATE --model MODEL -o B --components x", "--text STATE --model MODEL -o B --tokens 0", "STATE --model-facts nonsense -o B"})
+        "STATE --model MODEL -o B --components 0", "STATE --model MODEL -o B --components x", "--text STATE --model MODEL -o B --tokens 0", "--text STATE --model MODEL -o B", "STATE --model-facts nonsense -o B"})
     void wrongUsageOfCalibrateIsToldAsSuch(String line) {
         Path out = folder.resolve("out.kvb");
         Object[] words = Stream.of(("calibrate --json " + line).strip().split(" ")).map(word -> switch (word) {

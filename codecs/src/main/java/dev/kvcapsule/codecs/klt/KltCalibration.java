@@ -2,6 +2,8 @@ package dev.kvcapsule.codecs.klt;
 
 import dev.kvcapsule.codecs.coefficients.CoefficientStatistics;
 import dev.kvcapsule.codecs.coefficients.CoefficientTables;
+import dev.kvcapsule.codecs.principal.ComponentQuantizer;
+import dev.kvcapsule.codecs.principal.Covariance;
 import dev.kvcapsule.codecs.principal.TokenVectors;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.CacheLayout;
@@ -14,9 +16,7 @@ import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.codec.Region;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TilePlan;
-import dev.kvcapsule.engine.kernel.TransformBasis;
 import dev.kvcapsule.engine.linalg.Eigen;
-import dev.kvcapsule.engine.linalg.LinearAlgebra;
 import dev.kvcapsule.engine.linalg.ProgressListener;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
 import dev.kvcapsule.engine.memory.Scratch;
@@ -25,7 +25,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,9 +36,6 @@ final class KltCalibration implements Calibration {
     /** What tables are trained at: the steps of interest and a little beyond. */
     private static final double[] TRAINING_STEPS = {0.5, 0.7, 1, 1.4, 2, 2.8, 4};
 
-    private static final int LARGEST_CODE = 127;
-    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     private final CalibrationOptions options;
     private final KltCodec codec;
     private final Arena arena = Arena.ofShared();
@@ -50,68 +46,14 @@ final class KltCalibration implements Calibration {
     private int caches;
     private List<KltBasis.Group> groups;
 
-    /** Sums over the rows of one group, less an origin near their mean, so that binary32 products lose little. */
-    private static final class Accumulator {
-        final LayerGroup group;
-        final MemorySegment gram;
-        final double[] sums;
-        final GrowingBuffer pending = new GrowingBuffer();
-        float[] origin;
-        long rows;
-        int pendingRows;
-
-        Accumulator(LayerGroup group, Arena arena) {
-            this.group = group;
-            this.sums = new double[group.width()];
-            this.gram = arena.allocate(8L * sums.length * sums.length, 64);
-        }
-
-        void add(MemorySegment vectors, int tokens, LinearAlgebra algebra) {
-            int width = sums.length;
-            if (origin == null) {
-                origin = mean(vectors, tokens, width);
-            }
-            for (int t = 0; t < tokens; t++) {
-                for (int w = 0; w < width; w++) {
-                    long at = 4 * ((long) t * width + w);
-                    float value = vectors.get(Transform.FLOAT, at) - origin[w];
-                    vectors.set(Transform.FLOAT, at, value);
-                    sums[w] += value;
-                }
-            }
-            // Adding to the matrix costs as much for a few rows as for many.
-            if (pendingRows > 0 && pendingRows + tokens > LinearAlgebra.GRAM_ROWS) {
-                flush(algebra);
-            }
-            MemorySegment.copy(vectors, 0, pending.atLeast(4L * LinearAlgebra.GRAM_ROWS * width), 4L * pendingRows * width, 4L * tokens * width);
-            pendingRows += tokens;
-            rows += tokens;
-        }
-
-        void flush(LinearAlgebra algebra) {
-            algebra.accumulateGram(pending.atLeast(0), pendingRows, sums.length, gram);
-            pendingRows = 0;
-        }
-
-        private static float[] mean(MemorySegment vectors, int tokens, int width) {
-            float[] mean = new float[width];
-            for (int w = 0; w < width; w++) {
-                double sum = 0;
-                for (int t = 0; t < tokens; t++) {
-                    sum += vectors.get(Transform.FLOAT, 4 * ((long) t * width + w));
-                }
-                mean[w] = (float) (sum / tokens);
-            }
-            return mean;
-        }
-    }
+    private record Accumulator(LayerGroup group, Covariance covariance) {}
 
     KltCalibration(CacheLayout model, CalibrationOptions options) {
         this.options = options;
         CodecSpec spec = Codecs.create(CodecSpec.of("klt").with("group", options.layersPerGroup() == 0 ? KltSettings.ALL : options.layersPerGroup()).with("step", 1)).spec();
         this.codec = new KltCodec(spec, KltSettings.of(spec), MemorySegment.NULL, null);
         for (LayerGroup group : groups(model)) {
-            accumulators.add(new Accumulator(group, arena));
+            accumulators.add(new Accumulator(group, new Covariance(group.width(), arena)));
         }
     }
 
@@ -125,7 +67,7 @@ final class KltCalibration implements Calibration {
 
     private void check(CacheLayout layout) throws MalformedDataException {
         List<String> here = groups(layout).stream().flatMap(group -> group.layers().stream()).map(KltBasis::describe).toList();
-        List<String> there = accumulators.stream().flatMap(a -> a.group.layers().stream()).map(KltBasis::describe).toList();
+        List<String> there = accumulators.stream().flatMap(a -> a.group().layers().stream()).map(KltBasis::describe).toList();
         if (!here.equals(there)) {
             throw new MalformedDataException("the cache is of another model than the first one");
         }
@@ -141,10 +83,10 @@ final class KltCalibration implements Calibration {
             for (int t = 0; t < plan.size(); t++) {
                 Tile tile = plan.get(t);
                 Accumulator accumulator = accumulator(tile);
-                int width = accumulator.sums.length;
+                int width = accumulator.covariance().width();
                 MemorySegment rows = buffer.atLeast(4L * tile.tokens() * width);
                 if (tile.region() != Region.SINK && vectors.load(input.read(tile, scratch), width, rows)) {
-                    accumulator.add(rows, tile.tokens(), options.algebra());
+                    accumulator.covariance().add(rows, tile.tokens(), options.algebra());
                 }
             }
         }
@@ -153,50 +95,39 @@ final class KltCalibration implements Calibration {
     }
 
     private Accumulator accumulator(Tile tile) {
-        return accumulators.stream().filter(a -> a.group.subCache() == tile.subCache() && 2 * a.group.firstLayer() == tile.firstTensor()).findFirst().orElseThrow();
+        return accumulators.stream().filter(a -> a.group().subCache() == tile.subCache() && 2 * a.group().firstLayer() == tile.firstTensor()).findFirst().orElseThrow();
     }
 
     @Override
     public void solve(AttentionWeights weights, ProgressListener progress) {
         weightsLabel = weights.label();
-        List<List<double[][]>> roots = HeadMetric.roots(accumulators.stream().map(a -> a.group).toList(), weights);
+        List<List<double[][]>> roots = HeadMetric.roots(accumulators.stream().map(Accumulator::group).toList(), weights);
         groups = new ArrayList<>();
         for (int g = 0; g < accumulators.size(); g++) {
             int now = g;
-            String name = accumulators.get(g).group.toString();
+            String name = accumulators.get(g).group().toString();
             groups.add(solve(accumulators.get(g), roots.get(g), (stage, done) -> progress.update(name + ": " + stage, (now + done) / accumulators.size())));
         }
     }
 
     private KltBasis.Group solve(Accumulator accumulator, List<double[][]> roots, ProgressListener progress) {
-        int n = accumulator.sums.length;
-        long rows = Math.max(1, accumulator.rows);
-        if (accumulator.pendingRows > 0) {
-            accumulator.flush(options.algebra());
-        }
-        accumulator.pending.close();
+        Covariance covariance = accumulator.covariance();
+        int n = covariance.width();
+        MemorySegment matrix = covariance.matrix(options.algebra());
         MemorySegment mean = arena.allocate(4L * n, 64);
-        for (int i = 0; i < n; i++) {
-            mean.set(Transform.FLOAT, 4L * i, (float) (accumulator.sums[i] / rows) + (accumulator.origin == null ? 0 : accumulator.origin[i]));
-            for (int j = i; j < n; j++) {
-                long at = 8 * ((long) i * n + j);
-                double covariance = accumulator.gram.get(ValueLayout.JAVA_DOUBLE, at) / rows - accumulator.sums[i] / rows * (accumulator.sums[j] / rows);
-                accumulator.gram.set(ValueLayout.JAVA_DOUBLE, at, covariance);
-                accumulator.gram.set(ValueLayout.JAVA_DOUBLE, 8 * ((long) j * n + i), covariance);
-            }
-        }
-        int[] dims = accumulator.group.headDims();
+        MemorySegment.copy(covariance.mean(), 0, mean, Transform.FLOAT, 0, n);
+        int[] dims = accumulator.group().headDims();
         MemorySegment backward = arena.allocate(4 * HeadWeighting.floats(dims), 64);
-        weigh(accumulator.gram, n, roots, backward);
-        int components = (int) Math.min(Math.min(n, options.maxComponents()), rows);
-        try (Eigen eigen = options.algebra().largest(accumulator.gram, n, components, progress)) {
+        weigh(matrix, n, roots, backward);
+        int components = (int) Math.min(Math.min(n, options.maxComponents()), Math.max(1, covariance.rows()));
+        try (Eigen eigen = options.algebra().largest(matrix, n, components, progress)) {
             MemorySegment deviations = arena.allocate(4L * components, 64);
             for (int k = 0; k < components; k++) {
                 deviations.set(Transform.FLOAT, 4L * k, (float) Math.sqrt(Math.max(0, eigen.value(k))));
             }
-            LayerGroup group = accumulator.group;
+            LayerGroup group = accumulator.group();
             return new KltBasis.Group(group.subCache(), group.firstLayer(), group.layers().stream().map(KltBasis::describe).toList(), dims, mean, deviations, backward,
-                    quantize(eigen.vectors(), components, n));
+                    ComponentQuantizer.quantize(eigen.vectors(), components, n, arena));
         }
     }
 
@@ -226,31 +157,6 @@ final class KltCalibration implements Calibration {
         }
     }
 
-    /** Rounds vectors to 8 bits, each run of a row to its own scale. */
-    private TransformBasis quantize(MemorySegment vectors, int components, int width) {
-        int runs = TransformBasis.runs(width);
-        MemorySegment codes = arena.allocate(Math.max(1, (long) components * width), 64).asSlice(0, (long) components * width);
-        MemorySegment scales = arena.allocate(Math.max(2, 2L * components * runs), 64).asSlice(0, 2L * components * runs);
-        for (int k = 0; k < components; k++) {
-            for (int run = 0; run < runs; run++) {
-                long first = (long) k * width + (long) run * TransformBasis.RUN;
-                int count = Math.min(TransformBasis.RUN, width - run * TransformBasis.RUN);
-                float largest = 0;
-                for (int i = 0; i < count; i++) {
-                    largest = Math.max(largest, Math.abs(vectors.get(Transform.FLOAT, 4 * (first + i))));
-                }
-                short half = Float.floatToFloat16(largest / LARGEST_CODE);
-                float scale = Float.float16ToFloat(half);
-                scales.set(SHORT, 2 * ((long) k * runs + run), half);
-                for (int i = 0; i < count; i++) {
-                    float code = scale == 0 ? 0 : vectors.get(Transform.FLOAT, 4 * (first + i)) / scale;
-                    codes.set(ValueLayout.JAVA_BYTE, first + i, (byte) Math.clamp((long) Math.rint(code), -LARGEST_CODE, LARGEST_CODE));
-                }
-            }
-        }
-        return new TransformBasis(codes, scales, components, width);
-    }
-
     @Override
     public void train(KvCache cache) throws IOException {
         check(cache.layout());
@@ -269,7 +175,7 @@ final class KltCalibration implements Calibration {
 
     @Override
     public void close() {
-        accumulators.forEach(accumulator -> accumulator.pending.close());
+        accumulators.forEach(accumulator -> accumulator.covariance().close());
         arena.close();
     }
 }

@@ -25,14 +25,8 @@ import java.lang.foreign.MemorySegment;
  * @param transforms null until it is fitted or bound
  */
 record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Transforms transforms) implements Codec {
-    /** Binary32 token vectors of a tile: with copies of it in three places, what a thread needs stays under 40 MB. */
-    private static final long TILE_BYTES = 12 << 20;
-
-    /** Widest token vector: a block of {@value #MIN_BLOCK} of them takes 256 MB. */
+    /** Widest token vector: a block of 64 of them takes 256 MB. */
     private static final int MAX_WIDTH = 1 << 20;
-
-    private static final int MAX_BLOCK = 1024;
-    private static final int MIN_BLOCK = 64;
 
     @Override
     public boolean isLossless() {
@@ -49,10 +43,7 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
         if (widest > MAX_WIDTH) {
             throw new IllegalArgumentException("token vectors of " + widest + " channels, " + MAX_WIDTH + " at most: take a smaller group");
         }
-        int block = MAX_BLOCK;
-        while (block > MIN_BLOCK && 4 * widest * block > TILE_BYTES) {
-            block /= 2;
-        }
+        int block = TileGeometry.joinedBlockTokens(widest, TileGeometry.MAX_BLOCK_TOKENS);
         return new TileGeometry(settings.sink(), settings.window(), block, 1, TileGeometry.DEFAULT_TILE_BYTES, layers, false);
     }
 

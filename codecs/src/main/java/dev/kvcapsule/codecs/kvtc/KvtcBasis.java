@@ -4,6 +4,7 @@ import dev.kvcapsule.codecs.principal.BasisFileReader;
 import dev.kvcapsule.codecs.principal.BasisFileWriter;
 import dev.kvcapsule.codecs.principal.CenteredBasis;
 import dev.kvcapsule.codecs.principal.ComponentQuantizer;
+import dev.kvcapsule.codecs.principal.LayerShape;
 import dev.kvcapsule.codecs.principal.PartGroup;
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.cache.CacheLayout;
@@ -16,7 +17,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -62,16 +62,8 @@ record KvtcBasis(String digest, Map<String, String> facts, List<Part> parts, lon
     private static Part part(CborMap map, BasisFileReader reader) throws IOException {
         int width = map.integer("width", 1, MAX_WIDTH);
         int components = map.integer("components", 0, width);
-        Map<String, String> named = map.texts("layers");
+        List<String> layers = map.textList("layers");
         map.end();
-        List<String> layers = new ArrayList<>();
-        for (int i = 0; i < named.size(); i++) {
-            String layer = named.get(Integer.toString(i));
-            if (layer == null) {
-                throw map.malformed("layers are not numbered from 0");
-            }
-            layers.add(layer);
-        }
         float[] mean = reader.floats(width);
         float[] deviations = reader.floats(components);
         MemorySegment codes = reader.section((long) components * width);
@@ -86,11 +78,7 @@ record KvtcBasis(String digest, Map<String, String> facts, List<Part> parts, lon
     static String write(Map<String, String> facts, List<Part> parts, WritableByteChannel out) throws IOException {
         List<Object> maps = new ArrayList<>();
         for (Part part : parts) {
-            Map<String, String> layers = new LinkedHashMap<>();
-            for (String layer : part.layers()) {
-                layers.put(Integer.toString(layers.size()), layer);
-            }
-            maps.add(Map.of("width", (long) part.basis().width(), "components", (long) part.deviations().length, "layers", layers));
+            maps.add(Map.of("width", (long) part.basis().width(), "components", (long) part.deviations().length, "layers", part.layers()));
         }
         BasisFileWriter writer = new BasisFileWriter(MAGIC, VERSION, Map.of("facts", facts, "parts", maps), out);
         for (Part part : parts) {
@@ -126,8 +114,7 @@ record KvtcBasis(String digest, Map<String, String> facts, List<Part> parts, lon
             List<String> wanted = g < groups.size() ? groups.get(g).describe() : List.of();
             List<String> found = g < parts.size() ? parts.get(g).layers() : List.of();
             if (!wanted.equals(found)) {
-                throw new CapsuleRefusedException("basis " + digest + " is of another model: it has " + (found.isEmpty() ? "no more layers" : found.getFirst())
-                        + " where the cache has " + (wanted.isEmpty() ? "no more layers" : wanted.getFirst()));
+                throw LayerShape.otherModel(digest, found.isEmpty() ? null : found.getFirst(), wanted.isEmpty() ? null : wanted.getFirst());
             }
         }
     }

@@ -101,7 +101,7 @@ final class KvtcCalibration implements Calibration {
         if (components == 0) {
             return new KvtcBasis.Part(group.describe(), new CenteredBasis(covariance.mean(), ComponentQuantizer.empty(0, width, arena)), new float[0]);
         }
-        try (Eigen eigen = options.algebra().largest(covariance.matrix(), width, components, progress)) {
+        try (Eigen eigen = options.algebra().largest(covariance.matrix(options.algebra()), width, components, progress)) {
             float[] deviations = new float[components];
             for (int k = 0; k < components; k++) {
                 deviations[k] = (float) Math.sqrt(Math.max(0, eigen.value(k)));
@@ -126,6 +126,7 @@ final class KvtcCalibration implements Calibration {
 
     @Override
     public void close() {
+        covariances.forEach(Covariance::close);
         arena.close();
     }
 }

@@ -38,14 +38,8 @@ import java.util.List;
  * @param members the transforms; null until it is fitted or bound
  */
 record KvtcCodec(CodecSpec spec, KvtcSettings settings, MemorySegment basis, List<Member> members) implements Codec {
-    /** Binary32 rows of a tile. */
-    private static final long TILE_BYTES = 12 << 20;
-
     /** Bytes of a tile before DEFLATE, at most. */
     private static final long MAX_TILE_BYTES = 1 << 30;
-
-    private static final int MAX_BLOCK = 1024;
-    private static final int MIN_BLOCK = 64;
 
     /**
      * What codes K, or V, of a sub-cache.
@@ -73,10 +67,7 @@ record KvtcCodec(CodecSpec spec, KvtcSettings settings, MemorySegment basis, Lis
         for (PartGroup group : PartGroup.of(0, sub, layers)) {
             widest = Math.max(widest, group.width());
         }
-        int block = MAX_BLOCK;
-        while (block > MIN_BLOCK && 4 * widest * block > TILE_BYTES) {
-            block /= 2;
-        }
+        int block = TileGeometry.joinedBlockTokens(widest, TileGeometry.MAX_BLOCK_TOKENS);
         return new TileGeometry(settings.sink(), settings.window(), block, 1, TileGeometry.DEFAULT_TILE_BYTES, layers, false);
     }
 

@@ -19,6 +19,7 @@ public final class BasisFileReader {
 
     private static final int DIGEST_BYTES = 32;
     private static final int ALIGNMENT = 64;
+    private static final int FLOATS_AT_ONCE = 4096;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -81,15 +82,25 @@ public final class BasisFileReader {
     }
 
     /** The next section, of that many finite f32. */
-    public float[] floats(int count) throws MalformedDataException {
-        MemorySegment section = section(4L * count);
-        float[] floats = new float[count];
-        MemorySegment.copy(section, FLOAT, 0, floats, 0, count);
-        for (float value : floats) {
-            if (!Float.isFinite(value)) {
-                throw MalformedDataException.at(at, "section", "a number is not finite");
+    public MemorySegment finite(long count) throws MalformedDataException {
+        MemorySegment section = section(Float.BYTES * count);
+        float[] floats = new float[(int) Math.min(count, FLOATS_AT_ONCE)];
+        for (long from = 0; from < count; from += floats.length) {
+            int now = (int) Math.min(floats.length, count - from);
+            MemorySegment.copy(section, FLOAT, Float.BYTES * from, floats, 0, now);
+            for (int i = 0; i < now; i++) {
+                if (!Float.isFinite(floats[i])) {
+                    throw MalformedDataException.at(at - section.byteSize() + Float.BYTES * (from + i), "section", "a number is not finite");
+                }
             }
         }
+        return section;
+    }
+
+    /** The same on the heap. */
+    public float[] floats(int count) throws MalformedDataException {
+        float[] floats = new float[count];
+        MemorySegment.copy(finite(count), FLOAT, 0, floats, 0, count);
         return floats;
     }
 

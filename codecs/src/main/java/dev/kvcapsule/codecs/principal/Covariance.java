@@ -1,19 +1,25 @@
 package dev.kvcapsule.codecs.principal;
 
 import dev.kvcapsule.engine.linalg.LinearAlgebra;
+import dev.kvcapsule.engine.memory.GrowingBuffer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/** Mean and covariance of vectors that come in batches. Takes 8 n^2 bytes for vectors of n channels. */
-public final class Covariance {
+/**
+ * Mean and covariance of vectors that come in batches. Takes 8 n^2 bytes for vectors of n channels, and 4 n for each of up to
+ * {@value LinearAlgebra#GRAM_ROWS} vectors that wait: adding to the matrix costs as much for a few rows as for many.
+ */
+public final class Covariance implements AutoCloseable {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final MemorySegment gram;
     private final double[] sums;
     /** The first batch's mean: near the mean of all, so that products in binary32 lose little. */
     private float[] origin;
+    private final GrowingBuffer pending = new GrowingBuffer();
+    private int pendingRows;
     private long rows;
 
     /** @param arena owns the matrix */
@@ -50,8 +56,21 @@ public final class Covariance {
                 sums[w] += value;
             }
         }
-        algebra.accumulateGram(vectors, tokens, width, gram);
+        if (pendingRows > 0 && pendingRows + tokens > LinearAlgebra.GRAM_ROWS) {
+            flush(algebra);
+        }
+        if (pendingRows + tokens > LinearAlgebra.GRAM_ROWS) {
+            algebra.accumulateGram(vectors, tokens, width, gram);
+        } else {
+            MemorySegment.copy(vectors, 0, pending.atLeast(4L * LinearAlgebra.GRAM_ROWS * width), 4L * pendingRows * width, 4L * tokens * width);
+            pendingRows += tokens;
+        }
         rows += tokens;
+    }
+
+    private void flush(LinearAlgebra algebra) {
+        algebra.accumulateGram(pending.atLeast(0), pendingRows, sums.length, gram);
+        pendingRows = 0;
     }
 
     private static float[] mean(MemorySegment vectors, int tokens, int width) {
@@ -78,17 +97,26 @@ public final class Covariance {
     /**
      * Turns the sums into the covariance about the mean; nothing can be added afterwards.
      *
-     * @return f64 {@code [width][width]}, of which the upper triangle is set
+     * @return f64 {@code [width][width]}
      */
-    public MemorySegment matrix() {
+    public MemorySegment matrix(LinearAlgebra algebra) {
+        flush(algebra);
+        pending.close();
         int n = sums.length;
         double count = Math.max(1, rows);
         for (int i = 0; i < n; i++) {
             for (int j = i; j < n; j++) {
                 long at = 8 * ((long) i * n + j);
-                gram.set(ValueLayout.JAVA_DOUBLE, at, gram.get(ValueLayout.JAVA_DOUBLE, at) / count - sums[i] / count * (sums[j] / count));
+                double covariance = gram.get(ValueLayout.JAVA_DOUBLE, at) / count - sums[i] / count * (sums[j] / count);
+                gram.set(ValueLayout.JAVA_DOUBLE, at, covariance);
+                gram.set(ValueLayout.JAVA_DOUBLE, 8 * ((long) j * n + i), covariance);
             }
         }
         return gram;
+    }
+
+    @Override
+    public void close() {
+        pending.close();
     }
 }

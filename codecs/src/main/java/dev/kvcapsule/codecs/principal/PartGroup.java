@@ -65,9 +65,7 @@ public record PartGroup(int subCache, int firstLayer, Part part, List<LayerLayou
     public List<String> describe() {
         List<String> texts = new ArrayList<>();
         for (LayerLayout layer : layers) {
-            String rope = layer.rope().map(r -> r.pairing().label() + " base " + r.base() + " dims " + r.dims() + " scale " + r.scale() + " factors " + r.factors().hashCode())
-                    .orElse("no rope");
-            texts.add(part.letter() + " of layer " + layer.layer() + ": " + layer.kvHeads() + " x " + layer.headDim(part) + (part == Part.KEY ? ", " + rope : ""));
+            texts.add(part.letter() + " of layer " + layer.layer() + ": " + layer.kvHeads() + " x " + layer.headDim(part) + (part == Part.KEY ? ", " + LayerShape.rope(layer) : ""));
         }
         return texts;
     }

@@ -34,11 +34,6 @@ import java.lang.foreign.MemorySegment;
  * @param factors the same to compute with; null until it is fitted or bound
  */
 record SvdCodec(CodecSpec spec, int rank, int bits, int layers, int sink, MemorySegment basis, ChannelFactors factors) implements Codec {
-    /** Binary32 rows of a tile. */
-    private static final long TILE_BYTES = 12 << 20;
-
-    private static final int MIN_BLOCK = 64;
-
     @Override
     public boolean isLossless() {
         return false;
@@ -50,10 +45,7 @@ record SvdCodec(CodecSpec spec, int rank, int bits, int layers, int sink, Memory
         for (PartGroup group : PartGroup.of(0, sub, layers)) {
             widest = Math.max(widest, group.width());
         }
-        int block = TileGeometry.blockTokens(sub);
-        while (block > MIN_BLOCK && 4 * widest * block > TILE_BYTES) {
-            block /= 2;
-        }
+        int block = TileGeometry.joinedBlockTokens(widest, TileGeometry.blockTokens(sub));
         return new TileGeometry(sink, 0, block, 1, TileGeometry.DEFAULT_TILE_BYTES, layers, true);
     }
 

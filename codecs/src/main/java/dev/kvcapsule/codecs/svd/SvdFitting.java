@@ -89,14 +89,15 @@ final class SvdFitting {
     }
 
     private static Factor ofChannels(PartGroup group, int most, KvCache cache, TilePlan plan, Kernels kernels, LinearAlgebra algebra, Arena arena) {
-        Covariance covariance = new Covariance(group.width(), arena);
-        forEachTile(group, cache, plan, kernels, (rows, tokens) -> covariance.add(rows, tokens, algebra));
-        int components = (int) Math.min(most, covariance.rows());
-        if (components == 0) {
-            return Factor.of(covariance.mean(), MemorySegment.NULL, 0, arena);
-        }
-        try (Eigen eigen = algebra.largest(covariance.matrix(), group.width(), components, ProgressListener.NONE)) {
-            return Factor.of(covariance.mean(), eigen.vectors(), components, arena);
+        try (Covariance covariance = new Covariance(group.width(), arena)) {
+            forEachTile(group, cache, plan, kernels, (rows, tokens) -> covariance.add(rows, tokens, algebra));
+            int components = (int) Math.min(most, covariance.rows());
+            if (components == 0) {
+                return Factor.of(covariance.mean(), MemorySegment.NULL, 0, arena);
+            }
+            try (Eigen eigen = algebra.largest(covariance.matrix(algebra), group.width(), components, ProgressListener.NONE)) {
+                return Factor.of(covariance.mean(), eigen.vectors(), components, arena);
+            }
         }
     }
 

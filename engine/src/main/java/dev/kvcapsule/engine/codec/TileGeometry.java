@@ -19,8 +19,12 @@ public record TileGeometry(int sinkTokens, int windowTokens, int blockTokens, in
     /** What a tile should weigh unless a codec has a reason: fits in a core's second-level cache together with its code. */
     public static final long DEFAULT_TILE_BYTES = 1 << 20;
 
-    private static final int MAX_BLOCK_TOKENS = 1024;
+    /** Tokens a block has unless rows are wide. */
+    public static final int MAX_BLOCK_TOKENS = 1024;
+
     private static final int MIN_BLOCK_TOKENS = 128;
+    private static final int MIN_JOINED_TOKENS = 64;
+    private static final long JOINED_BYTES = 12 << 20;
 
     /**
      * Tokens a block should have: 1,024, or fewer (down to 128, always a power of two) where rows are so wide that one tensor's block would
@@ -33,6 +37,21 @@ public record TileGeometry(int sinkTokens, int windowTokens, int blockTokens, in
         }
         int tokens = MAX_BLOCK_TOKENS;
         while (tokens > MIN_BLOCK_TOKENS && tokens * widest > DEFAULT_TILE_BYTES) {
+            tokens /= 2;
+        }
+        return tokens;
+    }
+
+    /**
+     * Tokens a block of joined rows should have: at most so many, halved down to {@value #MIN_JOINED_TOKENS} while the rows of a block, as binary32, take
+     * more than 12 MiB. With copies of them in three places, what a thread needs stays under 40 MB.
+     *
+     * @param width channels of a joined row, at least 1
+     * @param most a power of two
+     */
+    public static int joinedBlockTokens(long width, int most) {
+        int tokens = most;
+        while (tokens > MIN_JOINED_TOKENS && Float.BYTES * width * tokens > JOINED_BYTES) {
             tokens /= 2;
         }
         return tokens;

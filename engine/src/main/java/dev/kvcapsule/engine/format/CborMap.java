@@ -116,6 +116,18 @@ public final class CborMap {
         return reals;
     }
 
+    /** An array of texts. */
+    public List<String> textList(String key) throws MalformedDataException {
+        List<String> texts = new ArrayList<>();
+        for (Object element : get(key, List.class)) {
+            if (!(element instanceof String text)) {
+                throw malformed("field '" + key + "' is not an array of texts");
+            }
+            texts.add(text);
+        }
+        return texts;
+    }
+
     /** Every field as text. */
     public Map<String, String> texts(String key) throws MalformedDataException {
         CborMap inner = map(key);
