@@ -6,22 +6,23 @@ import java.lang.foreign.ValueLayout;
 
 /** Reads what {@link BitWriter} wrote. */
 final class BitReader {
-    private final MemorySegment bytes;
-    private long next;
+    private final byte[] bytes;
+    private int next;
     private long pending;
     private int pendingBits;
 
     BitReader(MemorySegment bytes) {
-        this.bytes = bytes;
+        // An array: segments are slow to read byte by byte before C2 has come.
+        this.bytes = bytes.toArray(ValueLayout.JAVA_BYTE);
     }
 
     /** @param bits 0 to 32 */
     int read(int bits) throws MalformedDataException {
         while (pendingBits < bits) {
-            if (next == bytes.byteSize()) {
+            if (next == bytes.length) {
                 throw new MalformedDataException("low bits of coefficients end early");
             }
-            pending |= (bytes.get(ValueLayout.JAVA_BYTE, next++) & 0xFFL) << pendingBits;
+            pending |= (bytes[next++] & 0xFFL) << pendingBits;
             pendingBits += 8;
         }
         int value = (int) (pending & (1L << bits) - 1);
@@ -43,7 +44,7 @@ final class BitReader {
 
     /** @throws MalformedDataException if more than the last byte's padding, or anything but zeros, is left */
     void end() throws MalformedDataException {
-        if (next != bytes.byteSize() || pending != 0) {
+        if (next != bytes.length || pending != 0) {
             throw new MalformedDataException("bits follow the coefficients' low bits");
         }
     }

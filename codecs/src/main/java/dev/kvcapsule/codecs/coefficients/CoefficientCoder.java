@@ -4,7 +4,6 @@ import dev.kvcapsule.engine.MalformedDataException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 
 /**
  * Codes matrices of quantized coefficients: contexts by {@link CoefficientModel}, symbols by rANS over 64 interleaved lanes (J. Duda, arXiv
@@ -18,23 +17,22 @@ public final class CoefficientCoder {
     /** Bits after the leading one of an escaped magnitude. */
     static final int MAX_GAMMA_BITS = 24;
 
-    private static final int LANES = CoefficientModel.BLOCK;
-    private static final int PROBABILITY_BITS = 14;
+    /** Frequencies of a context sum to 2 to this power. */
+    static final int PROBABILITY_BITS = 14;
 
     /** States lie in [2^16, 2^32), as unsigned integers. */
-    private static final int STATE_MIN = 1 << 16;
+    static final int STATE_MIN = 1 << 16;
 
+    private static final int LANES = CoefficientModel.BLOCK;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfShort WORD = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final long HEADER_BYTES = 4;
 
     private final CoefficientModel model = new CoefficientModel();
     private final BitWriter bits = new BitWriter();
-    private final int[] states = new int[LANES];
+    private final LaneEncoder encoder = new LaneEncoder();
+    private final LaneDecoder decoder = new LaneDecoder();
+    private final int[] symbols = new int[LANES];
     private final int[] values = new int[LANES];
-    private short[] contexts = new short[0];
-    private byte[] symbols = new byte[0];
-    private short[] words = new short[0];
 
     /** A coder with scratch of its own. */
     public CoefficientCoder() {}
@@ -58,40 +56,46 @@ public final class CoefficientCoder {
      */
     public long encode(int[] coefficients, int rows, int components, int stride, float[] priors, float[] scales, CoefficientTables tables, MemorySegment out,
             CoefficientStatistics statistics) {
-        int total = Math.multiplyExact(rows, components);
-        if (contexts.length < total) {
-            contexts = new short[total];
-            symbols = new byte[total];
-            words = new short[total];
-        }
+        encoder.begin(Math.multiplyExact(rows, components));
         bits.clear();
         model.begin(priors, components);
-        for (int row = 0, at = 0; row < rows; row++) {
+        for (int row = 0; row < rows; row++) {
             model.beginRow(scales[row]);
             for (int first = 0; first < components; first += LANES) {
                 int count = Math.min(LANES, components - first);
                 System.arraycopy(coefficients, row * stride + first, values, 0, count);
-                model.beginBlock(first);
-                for (int i = 0; i < count; i++, at++) {
-                    contexts[at] = (short) model.contexts[i];
-                    symbols[at] = (byte) symbol(values[i], model.lowBits[i]);
-                    if (statistics != null) {
-                        statistics.count(contexts[at], symbols[at]);
+                boolean anyLow = model.beginBlock(first);
+                if (anyLow || !fold(values, count, symbols)) {
+                    for (int i = 0; i < count; i++) {
+                        symbols[i] = symbol(values[i], model.lowBits[i]);
+                    }
+                }
+                encoder.block(model.contexts, symbols, count);
+                if (statistics != null) {
+                    for (int i = 0; i < count; i++) {
+                        statistics.count(model.contexts[i], symbols[i]);
                     }
                 }
                 model.endBlock(first, values);
             }
             model.endRow();
         }
-        int wordCount = encodeSymbols(total, components, tables);
-        out.set(INT, 0, wordCount);
-        MemorySegment.copy(words, words.length - wordCount, out, WORD, HEADER_BYTES, wordCount);
-        long position = HEADER_BYTES + 2L * wordCount;
-        MemorySegment.copy(states, 0, out, INT, position, LANES);
-        position += 4L * LANES;
+        long position = encoder.finish(tables, components, out);
         byte[] low = bits.finish();
         MemorySegment.copy(low, 0, out, ValueLayout.JAVA_BYTE, position, bits.size());
         return position + bits.size();
+    }
+
+    /** Symbols of coefficients without low bits. @return whether that is all there is to say of them, none being an escape */
+    private static boolean fold(int[] values, int count, int[] symbols) {
+        int largest = 0;
+        for (int i = 0; i < count; i++) {
+            // 2 v - 1 if v > 0, else -2 v: a sign bit without a branch.
+            int folded = 2 * Math.abs(values[i]) - (-values[i] >>> 31);
+            symbols[i] = folded;
+            largest = Math.max(largest, folded);
+        }
+        return largest < CoefficientTables.ESCAPE;
     }
 
     /** The symbol of a coefficient; appends what the symbol does not say. */
@@ -106,26 +110,6 @@ public final class CoefficientCoder {
         }
         bits.writeGamma(folded - CoefficientTables.ESCAPE + 1);
         return CoefficientTables.ESCAPE;
-    }
-
-    /** Runs backwards, so that words come out in the decoder's order at the end of {@link #words}. @return how many */
-    private int encodeSymbols(int total, int components, CoefficientTables tables) {
-        Arrays.fill(states, STATE_MIN);
-        int next = words.length;
-        int rowLength = components;
-        for (int at = total - 1; at >= 0; at--) {
-            int lane = at % rowLength % LANES;
-            int entry = contexts[at] * (CoefficientTables.SYMBOLS + 1) + symbols[at];
-            int start = tables.starts[entry];
-            int frequency = tables.starts[entry + 1] - start;
-            long x = states[lane] & 0xFFFFFFFFL;
-            if (x >= (long) frequency << 32 - PROBABILITY_BITS) {
-                words[--next] = (short) x;
-                x >>>= 16;
-            }
-            states[lane] = (int) (x / frequency << PROBABILITY_BITS | start + x % frequency);
-        }
-        return words.length - next;
     }
 
     /**
@@ -143,69 +127,37 @@ public final class CoefficientCoder {
         if (wordCount < 0 || wordCount > (long) rows * components || end > in.byteSize() - 4L * LANES) {
             throw new MalformedDataException("coefficients with " + wordCount + " words in " + in.byteSize() + " bytes");
         }
-        for (int lane = 0; lane < LANES; lane++) {
-            states[lane] = in.get(INT, end + 4L * lane);
-            if (Integer.compareUnsigned(states[lane], STATE_MIN) < 0) {
-                throw new MalformedDataException("coefficient state out of range");
-            }
-        }
+        decoder.begin(in, HEADER_BYTES, wordCount);
         BitReader low = new BitReader(in.asSlice(end + 4L * LANES));
-        long position = HEADER_BYTES;
         model.begin(priors, components);
         for (int row = 0; row < rows; row++) {
             model.beginRow(scales[row]);
             for (int first = 0; first < components; first += LANES) {
                 int count = Math.min(LANES, components - first);
-                model.beginBlock(first);
-                for (int i = 0; i < count; i++) {
-                    int x = states[i];
-                    int slot = x & CoefficientTables.TOTAL - 1;
-                    int base = model.contexts[i] * (CoefficientTables.SYMBOLS + 1);
-                    int symbol = find(tables.starts, base, slot);
-                    int start = tables.starts[base + symbol];
-                    x = (tables.starts[base + symbol + 1] - start) * (x >>> PROBABILITY_BITS) + slot - start;
-                    if (Integer.compareUnsigned(x, STATE_MIN) < 0) {
-                        if (position == end) {
-                            throw new MalformedDataException("coefficients end early");
-                        }
-                        x = x << 16 | in.get(WORD, position) & 0xFFFF;
-                        position += 2;
+                boolean anyLow = model.beginBlock(first);
+                if (decoder.block(tables, model.contexts, count, symbols) || anyLow) {
+                    for (int i = 0; i < count; i++) {
+                        values[i] = value(symbols[i], model.lowBits[i], low);
                     }
-                    states[i] = x;
-                    values[i] = symbol == 0 && model.lowBits[i] == 0 ? 0 : value(symbol, model.lowBits[i], low);
+                } else {
+                    unfold(symbols, count, values);
                 }
                 System.arraycopy(values, 0, coefficients, row * stride + first, count);
                 model.endBlock(first, values);
             }
             model.endRow();
         }
-        if (position != end) {
-            throw new MalformedDataException("coefficients use " + (position - HEADER_BYTES) / 2 + " of " + wordCount + " words");
-        }
-        for (int state : states) {
-            if (state != STATE_MIN) {
-                throw new MalformedDataException("coefficients end in a wrong state");
-            }
-        }
+        decoder.end();
         low.end();
     }
 
-    /** The symbol whose slots hold {@code slot}: most often the first, which is 0. */
-    private static int find(short[] starts, int base, int slot) {
-        if (slot < starts[base + 1]) {
-            return 0;
+    /** The inverse of {@link #fold}. */
+    private static void unfold(int[] symbols, int count, int[] values) {
+        for (int i = 0; i < count; i++) {
+            int half = symbols[i] + 1 >> 1;
+            int even = (symbols[i] & 1) - 1;
+            values[i] = (half ^ even) - even;
         }
-        int from = 1;
-        int to = CoefficientTables.SYMBOLS;
-        while (to - from > 1) {
-            int middle = from + to >>> 1;
-            if (slot < starts[base + middle]) {
-                to = middle;
-            } else {
-                from = middle;
-            }
-        }
-        return from;
     }
 
     private static int value(int symbol, int low, BitReader bits) throws MalformedDataException {

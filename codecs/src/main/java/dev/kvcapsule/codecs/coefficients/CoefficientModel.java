@@ -56,6 +56,8 @@ public final class CoefficientModel {
     /** Contexts of the block's components. */
     final int[] contexts = new int[BLOCK];
 
+    private final float[] capped = new float[BLOCK];
+
     /** Low bits of the block's components that are sent as they are. */
     final int[] lowBits = new int[BLOCK];
 
@@ -91,11 +93,15 @@ public final class CoefficientModel {
         }
     }
 
-    /** Computes {@link #contexts} and {@link #lowBits} of the block that begins with component {@code first}. */
-    void beginBlock(int first) {
+    /** Computes {@link #contexts} and {@link #lowBits} of the block that begins with component {@code first}. @return whether any low bits are sent as they are */
+    boolean beginBlock(int first) {
         int count = Math.min(BLOCK, components - first);
-        float seen = BLOCKS_WEIGHT * blockSeen;
-        float usual = BLOCKS_WEIGHT * blockExpected;
+        return contexts(prior, expected, last, beforeLast, first, count, rowScale, BLOCKS_WEIGHT * blockSeen, BLOCKS_WEIGHT * blockExpected, contexts, lowBits) != 0;
+    }
+
+    private static int contexts(float[] prior, float[] expected, float[] last, float[] beforeLast, int first, int count, float rowScale, float seen, float usual,
+            int[] contexts, int[] lowBits) {
+        int any = 0;
         for (int i = 0; i < count; i++) {
             int k = first + i;
             float e = expected[k];
@@ -104,29 +110,43 @@ public final class CoefficientModel {
             int energy = (Float.floatToRawIntBits(num) - Float.floatToRawIntBits(den) + (1 << HALF_OCTAVE - 1) >> HALF_OCTAVE) + ENERGIES / 2;
             int low = Math.max(0, (Float.floatToRawIntBits(prior[k] * rowScale) >>> 23) - SYMBOL_EXPONENT);
             int scale = (Float.floatToRawIntBits(e * rowScale) >>> HALF_OCTAVE) - 2 * low - FIRST_SCALE;
+            any |= low;
             lowBits[i] = low;
-            contexts[i] = Math.clamp(scale, 0, SCALES - 1) * ENERGIES + Math.clamp(energy, 0, ENERGIES - 1);
+            contexts[i] = Math.min(Math.max(scale, 0), SCALES - 1) * ENERGIES + Math.min(Math.max(energy, 0), ENERGIES - 1);
         }
+        return any;
     }
 
     /** Tells the model what the block that begins with component {@code first} holds. */
     void endBlock(int first, int[] values) {
         int count = Math.min(BLOCK, components - first);
-        float perUnit = 1 / rowScale;
-        float seen = 0;
-        float usual = 0;
+        learn(values, 1 / rowScale, first, count, expected, past, last, beforeLast, capped);
+        blockSeen = 0.5f * blockSeen + sum(capped, 0, count);
+        blockExpected = 0.5f * blockExpected + sum(expected, first, count);
+    }
+
+    /** What does not depend on other components, for C2 to vectorize; magnitudes that count no more than a limit in the block's sum go to {@code capped}. */
+    private static void learn(int[] values, float perUnit, int first, int count, float[] expected, float[] past, float[] last, float[] beforeLast, float[] capped) {
         for (int i = 0; i < count; i++) {
-            int k = first + i;
-            float magnitude = Math.abs(values[i]) * perUnit;
-            float e = expected[k];
-            seen += Math.min(magnitude, 4 * e + 2 * perUnit);
-            usual += e;
-            past[k] = DECAY * past[k] + magnitude;
-            beforeLast[k] = last[k];
-            last[k] = magnitude;
+            beforeLast[first + i] = last[first + i];
         }
-        blockSeen = 0.5f * blockSeen + seen;
-        blockExpected = 0.5f * blockExpected + usual;
+        for (int i = 0; i < count; i++) {
+            float magnitude = Math.abs(values[i]) * perUnit;
+            last[first + i] = magnitude;
+            capped[i] = Math.min(magnitude, 4 * expected[first + i] + 2 * perUnit);
+        }
+        for (int i = 0; i < count; i++) {
+            past[first + i] = DECAY * past[first + i] + last[first + i];
+        }
+    }
+
+    /** One after the other: the order is part of the format. */
+    private static float sum(float[] terms, int first, int count) {
+        float sum = 0;
+        for (int i = first; i < first + count; i++) {
+            sum += terms[i];
+        }
+        return sum;
     }
 
     /** Ends a row. */

@@ -27,8 +27,17 @@ public final class CoefficientTables {
 
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** Sums of the frequencies before each symbol, and {@value #TOTAL} at the end: [context][SYMBOLS + 1]. */
-    final short[] starts = new short[CoefficientModel.CONTEXTS * (SYMBOLS + 1)];
+    /** Slots that share an entry of {@link #firsts}, as a power of two. */
+    static final int BUCKET_BITS = 8;
+
+    /** Buckets of a context. */
+    static final int BUCKETS = TOTAL >> BUCKET_BITS;
+
+    /** For each symbol its first slot, in the lower 16 bits, and how many it has, above: [context][SYMBOLS]. */
+    final int[] entries = new int[CoefficientModel.CONTEXTS * SYMBOLS];
+
+    /** The symbol that holds the first slot of each bucket: searches begin there, and mostly end there. [context][BUCKETS] */
+    final byte[] firsts = new byte[CoefficientModel.CONTEXTS * BUCKETS];
 
     private CoefficientTables() {}
 
@@ -61,17 +70,20 @@ public final class CoefficientTables {
         for (int context = 0; context < CoefficientModel.CONTEXTS; context++) {
             int sum = 0;
             for (int symbol = 0; symbol < SYMBOLS; symbol++) {
-                tables.starts[context * (SYMBOLS + 1) + symbol] = (short) sum;
                 int frequency = Short.toUnsignedInt(stored.get(SHORT, 2L * (context * SYMBOLS + symbol)));
-                sum += frequency;
-                if (frequency == 0 || sum > TOTAL) {
+                if (frequency == 0 || sum + frequency > TOTAL) {
                     throw new MalformedDataException("coefficient table " + context + ": frequency " + frequency + " of symbol " + symbol);
                 }
+                tables.entries[context * SYMBOLS + symbol] = frequency << 16 | sum;
+                int after = sum + frequency;
+                for (int bucket = Math.ceilDiv(sum, 1 << BUCKET_BITS); bucket << BUCKET_BITS < after; bucket++) {
+                    tables.firsts[context * BUCKETS + bucket] = (byte) symbol;
+                }
+                sum = after;
             }
             if (sum != TOTAL) {
                 throw new MalformedDataException("coefficient table " + context + " sums to " + sum + ", not " + TOTAL);
             }
-            tables.starts[context * (SYMBOLS + 1) + SYMBOLS] = TOTAL;
         }
         return tables;
     }
@@ -86,7 +98,6 @@ public final class CoefficientTables {
     }
 
     int frequency(int context, int symbol) {
-        int at = context * (SYMBOLS + 1) + symbol;
-        return starts[at + 1] - starts[at];
+        return entries[context * SYMBOLS + symbol] >>> 16;
     }
 }

@@ -42,7 +42,7 @@ final class KltCoder implements TileCoder {
     private final GrowingBuffer projected = new GrowingBuffer();
     private final GrowingBuffer seconds = new GrowingBuffer();
     private final GrowingBuffer fitted = new GrowingBuffer();
-    private int[] quantized = new int[0];
+    private final StepQuantizer quantizer = new StepQuantizer();
     private float[] ones = new float[0];
 
     KltCoder(KltCodec codec, Kernels kernels) {
@@ -105,7 +105,7 @@ final class KltCoder implements TileCoder {
         if (!vectors.load(tensors, width, rows)) {
             return null;
         }
-        addMean(rows, tokens, transform.mean(), -1);
+        RowLoops.subtract(rows, tokens, transform.mean());
         MemorySegment space = weighted.atLeast(4L * tokens * width);
         transform.weighting().forward(kernels, rows, tokens, space, scratch);
         MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
@@ -131,22 +131,12 @@ final class KltCoder implements TileCoder {
 
     /** Quantizes and codes a projection. @return bytes, or {@link #UNREPRESENTABLE} */
     long encode(Transform transform, MemorySegment projection, int tokens, int components, float step, MemorySegment out, CoefficientStatistics statistics) {
-        reserve(tokens, components);
-        float perStep = 1 / step;
-        int used = 0;
-        for (int t = 0; t < tokens; t++) {
-            for (int k = 0; k < components; k++) {
-                float value = projection.get(Transform.FLOAT, 4L * (t * components + k)) * perStep;
-                if (!(Math.abs(value) < CoefficientCoder.MAX_MAGNITUDE)) {
-                    return UNREPRESENTABLE;
-                }
-                int rounded = (int) Math.rint(value);
-                quantized[t * components + k] = rounded;
-                used = rounded != 0 && k >= used ? k + 1 : used;
-            }
+        int used = quantizer.quantize(projection, tokens, components, 1 / step);
+        if (used < 0) {
+            return UNREPRESENTABLE;
         }
         out.set(INT, 0, used);
-        return HEADER_BYTES + coefficients.encode(quantized, tokens, used, components, priors(transform, used, step), ones, codec.transforms().tables(),
+        return HEADER_BYTES + coefficients.encode(quantizer.codes(), tokens, used, components, priors(transform, used, step), ones(tokens), codec.transforms().tables(),
                 out.asSlice(HEADER_BYTES), statistics);
     }
 
@@ -159,15 +149,13 @@ final class KltCoder implements TileCoder {
         return priors;
     }
 
-    private void reserve(int tokens, int components) {
-        int numbers = Math.multiplyExact(tokens, components);
-        if (quantized.length < numbers) {
-            quantized = new int[numbers];
-        }
+    /** Scales of rows that all have the same. */
+    private float[] ones(int tokens) {
         if (ones.length < tokens) {
             ones = new float[tokens];
             Arrays.fill(ones, 1);
         }
+        return ones;
     }
 
     @Override
@@ -192,13 +180,10 @@ final class KltCoder implements TileCoder {
         if (components < 0 || components > transform.components()) {
             throw new MalformedDataException("coefficients of " + components + " components, the basis has " + transform.components());
         }
-        reserve(tokens, components);
-        coefficients.decode(in.asSlice(HEADER_BYTES), quantized, tokens, components, components, priors(transform, components, step), ones,
-                codec.transforms().tables());
+        coefficients.decode(in.asSlice(HEADER_BYTES), quantizer.reserve(tokens, components), tokens, components, components, priors(transform, components, step),
+                ones(tokens), codec.transforms().tables());
         MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
-        for (int i = 0; i < tokens * components; i++) {
-            projection.set(Transform.FLOAT, 4L * i, quantized[i] * step);
-        }
+        quantizer.restore(tokens, components, step, projection);
         int width = transform.width();
         MemorySegment space = weighted.atLeast(4L * tokens * width);
         space.asSlice(0, 4L * tokens * width).fill((byte) 0);
@@ -214,7 +199,7 @@ final class KltCoder implements TileCoder {
             kernels.transform().synthesize(transform.secondRows(split), second, 0, split, space, 0, width, tokens, scratch);
         }
         transform.weighting().backward(kernels, space, tokens, rows, scratch);
-        addMean(rows, tokens, transform.mean(), 1);
+        RowLoops.add(rows, tokens, transform.mean());
     }
 
     @Override
@@ -224,39 +209,21 @@ final class KltCoder implements TileCoder {
 
     private boolean measure(Tile tile, List<TileTensor> original, List<TileTensor> decoded, double[] sums) {
         Transform transform = codec.transforms().of(tile);
-        int numbers = tile.tokens() * transform.width();
-        MemorySegment rows = plain.atLeast(4L * numbers);
-        MemorySegment restored = projected.atLeast(4L * numbers);
-        MemorySegment space = weighted.atLeast(4L * numbers);
-        if (!vectors.load(original, transform.width(), rows) || !vectors.load(decoded, transform.width(), restored)) {
+        int tokens = tile.tokens();
+        int width = transform.width();
+        long bytes = 4L * tokens * width;
+        MemorySegment rows = plain.atLeast(bytes);
+        MemorySegment restored = projected.atLeast(bytes);
+        MemorySegment space = weighted.atLeast(bytes);
+        if (!vectors.load(original, width, rows) || !vectors.load(decoded, width, restored)) {
             return false;
         }
-        transform.weighting().forward(kernels, rows, tile.tokens(), space, scratch);
-        sums[1] += squares(space, numbers);
-        for (int i = 0; i < numbers; i++) {
-            rows.set(Transform.FLOAT, 4L * i, restored.get(Transform.FLOAT, 4L * i) - rows.get(Transform.FLOAT, 4L * i));
-        }
-        transform.weighting().forward(kernels, rows, tile.tokens(), space, scratch);
-        sums[0] += squares(space, numbers);
+        transform.weighting().forward(kernels, rows, tokens, space, scratch);
+        sums[1] += RowLoops.squares(space, tokens, width);
+        RowLoops.subtractFrom(rows, tokens, width, restored);
+        transform.weighting().forward(kernels, rows, tokens, space, scratch);
+        sums[0] += RowLoops.squares(space, tokens, width);
         return true;
-    }
-
-    private static double squares(MemorySegment floats, int count) {
-        double sum = 0;
-        for (int i = 0; i < count; i++) {
-            double value = floats.get(Transform.FLOAT, 4L * i);
-            sum += value * value;
-        }
-        return sum;
-    }
-
-    private static void addMean(MemorySegment rows, int tokens, float[] mean, float sign) {
-        for (int t = 0; t < tokens; t++) {
-            long row = 4L * t * mean.length;
-            for (int w = 0; w < mean.length; w++) {
-                rows.set(Transform.FLOAT, row + 4L * w, rows.get(Transform.FLOAT, row + 4L * w) + sign * mean[w]);
-            }
-        }
     }
 
     @Override

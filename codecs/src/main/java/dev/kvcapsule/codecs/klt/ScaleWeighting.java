@@ -12,23 +12,11 @@ import java.lang.foreign.MemorySegment;
 record ScaleWeighting(float[] deviations) implements Weighting {
     @Override
     public void forward(Kernels kernels, MemorySegment rows, int tokens, MemorySegment out, TransformScratch scratch) {
-        int width = deviations.length;
-        for (int t = 0; t < tokens; t++) {
-            long row = 4L * t * width;
-            for (int w = 0; w < width; w++) {
-                out.set(Transform.FLOAT, row + 4L * w, rows.get(Transform.FLOAT, row + 4L * w) / deviations[w]);
-            }
-        }
+        RowLoops.divide(rows, tokens, deviations, out);
     }
 
     @Override
     public void backward(Kernels kernels, MemorySegment rows, int tokens, MemorySegment out, TransformScratch scratch) {
-        int width = deviations.length;
-        for (int t = 0; t < tokens; t++) {
-            long row = 4L * t * width;
-            for (int w = 0; w < width; w++) {
-                out.set(Transform.FLOAT, row + 4L * w, rows.get(Transform.FLOAT, row + 4L * w) * deviations[w]);
-            }
-        }
+        RowLoops.multiply(rows, tokens, deviations, out);
     }
 }

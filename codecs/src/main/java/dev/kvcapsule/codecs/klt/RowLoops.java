@@ -1,0 +1,93 @@
+package dev.kvcapsule.codecs.klt;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Arithmetic on rows of f32 in native memory, row by row through an array: bulk copies and plain loops are fast before C2 has come, and it makes vectors of them.
+ */
+final class RowLoops {
+    private RowLoops() {}
+
+    /** {@code row + addend} for each row, in place. */
+    static void add(MemorySegment rows, int tokens, float[] addend) {
+        float[] row = new float[addend.length];
+        for (int t = 0; t < tokens; t++) {
+            load(rows, t, row);
+            for (int w = 0; w < row.length; w++) {
+                row[w] += addend[w];
+            }
+            store(row, rows, t);
+        }
+    }
+
+    /** {@code row - subtrahend} for each row, in place. */
+    static void subtract(MemorySegment rows, int tokens, float[] subtrahend) {
+        float[] row = new float[subtrahend.length];
+        for (int t = 0; t < tokens; t++) {
+            load(rows, t, row);
+            for (int w = 0; w < row.length; w++) {
+                row[w] -= subtrahend[w];
+            }
+            store(row, rows, t);
+        }
+    }
+
+    /** {@code row * factor} for each row. */
+    static void multiply(MemorySegment rows, int tokens, float[] factor, MemorySegment out) {
+        float[] row = new float[factor.length];
+        for (int t = 0; t < tokens; t++) {
+            load(rows, t, row);
+            for (int w = 0; w < row.length; w++) {
+                row[w] *= factor[w];
+            }
+            store(row, out, t);
+        }
+    }
+
+    /** {@code row / divisor} for each row. */
+    static void divide(MemorySegment rows, int tokens, float[] divisor, MemorySegment out) {
+        float[] row = new float[divisor.length];
+        for (int t = 0; t < tokens; t++) {
+            load(rows, t, row);
+            for (int w = 0; w < row.length; w++) {
+                row[w] /= divisor[w];
+            }
+            store(row, out, t);
+        }
+    }
+
+    /** {@code other - row} for each row of {@code width} numbers, in place. */
+    static void subtractFrom(MemorySegment rows, int tokens, int width, MemorySegment other) {
+        float[] row = new float[width];
+        float[] minuend = new float[width];
+        for (int t = 0; t < tokens; t++) {
+            load(rows, t, row);
+            load(other, t, minuend);
+            for (int w = 0; w < width; w++) {
+                row[w] = minuend[w] - row[w];
+            }
+            store(row, rows, t);
+        }
+    }
+
+    /** The sum of all squares, binary64, in order. */
+    static double squares(MemorySegment rows, int tokens, int width) {
+        float[] row = new float[width];
+        double sum = 0;
+        for (int t = 0; t < tokens; t++) {
+            load(rows, t, row);
+            for (float value : row) {
+                sum += (double) value * value;
+            }
+        }
+        return sum;
+    }
+
+    private static void load(MemorySegment rows, int t, float[] row) {
+        MemorySegment.copy(rows, Transform.FLOAT, 4L * t * row.length, row, 0, row.length);
+    }
+
+    private static void store(float[] row, MemorySegment rows, int t) {
+        MemorySegment.copy(row, 0, rows, Transform.FLOAT, 4L * t * row.length, row.length);
+    }
+}
