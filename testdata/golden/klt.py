@@ -264,6 +264,8 @@ def shared_basis(b, groups):
         for d in dims:
             matrices.append(flat[at:at + d * d].reshape(d, d))
             at += d * d
+        if found['predicts']:
+            cursor.take('<f4', 2 + len(dims))  # the encoder's business
         codes = cursor.take('i1', count * width).reshape(count, width)
         scales = cursor.take('<f2', count * -(-width // 64)).reshape(count, -1)
         out.append(dict(mean=mean, deviations=deviations, u=dequantized(codes, scales), back=lambda y, m=matrices: by_head(y, m)))
@@ -286,10 +288,23 @@ def by_head(y, matrices):
     return out
 
 
+def token_scales(b, tokens):
+    """(factors, bytes)."""
+    lowest, width = b[0], b[1]
+    assert width in (0, 4)
+    size = 2 + (tokens + 1) // 2 if width else 2
+    symbols = np.array([lowest + (b[2 + t // 2] >> 4 * (t & 1) & 15 if width else 0) for t in range(tokens)])
+    assert symbols.max() < 32
+    half = symbols - 16
+    return np.where(half & 1, F32(2 ** .5), F32(1)) * F32(2) ** (half >> 1).astype(F32), size
+
+
 def tile(b, transform, tables, tokens, q):
     count = struct.unpack_from('<I', b)[0]
+    factors, size = token_scales(b[4:], tokens)
+    factors = factors.astype(F32)
     priors = [expected(float(d / q)) for d in transform['deviations'][:count]]
-    c = coefficients(b[4:], tokens, count, priors, np.ones(tokens), tables).astype(F32) * q
+    c = coefficients(b[4 + size:], tokens, count, priors, F32(1) / factors, tables).astype(F32) * (q * factors)[:, None]
     y = np.zeros((tokens, len(transform['mean'])), F32)
     for k in range(count):
         y = fma(c[:, k:k + 1], transform['u'][k], y)
@@ -381,7 +396,7 @@ def decode(capsule, basis, standard):
                 for g, t in own:
                     payload = next(tiles)
                     assert payload[0] == 0
-                    x = sink(payload[1:], tokens, g['width']) if region == 'sink' else tile(payload[1:], t, tables, tokens, q * F32(0.5) if region == 'window' else q)
+                    x = sink(payload[1:], tokens, g['width']) if region == 'sink' else tile(payload[1:], t, tables, tokens, q)
                     at = 0
                     for tensor in g['tensors']:
                         width = tensor['heads'] * tensor['dim']

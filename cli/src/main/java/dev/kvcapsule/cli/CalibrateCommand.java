@@ -4,6 +4,7 @@ import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.calibration.Calibration;
 import dev.kvcapsule.engine.calibration.CalibrationOptions;
 import dev.kvcapsule.engine.calibration.Calibrations;
+import dev.kvcapsule.engine.calibration.TokenAttention;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.linalg.LinearAlgebra;
 import dev.kvcapsule.engine.linalg.LinearAlgebras;
@@ -101,7 +102,7 @@ final class CalibrateCommand implements Callable<Integer> {
         if (texts.isEmpty()) {
             return ModelReadings.ofStates(states);
         }
-        return ModelReadings.ofTexts(model.file(), texts, tokens, options.threads(), weights == null || weights.equals("query"), "noise".equals(weights),
+        return ModelReadings.ofTexts(model.file(), texts, tokens, options.threads(), model.facts(), weights == null || weights.equals("query"), "noise".equals(weights),
                 (stage, done) -> bar.stage(stage, done));
     }
 
@@ -121,9 +122,10 @@ final class CalibrateCommand implements Callable<Integer> {
                         calibration = Calibrations.of("klt").start(cache.layout(), how);
                     }
                     KvCache added = cache;
+                    TokenAttention attention = readings.attention(i);
                     Calibration to = calibration;
                     Inputs.about(readings.states().get(i).toString(), () -> {
-                        to.add(added);
+                        to.add(added, attention);
                         return null;
                     });
                 }

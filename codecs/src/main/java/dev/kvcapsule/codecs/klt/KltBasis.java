@@ -48,10 +48,11 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
      * @param mean f32 {@code [width]}
      * @param deviations f32 {@code [components]}
      * @param backward f32, the matrix out of the weighted space for each head
+     * @param sensitivity how much attention tokens will be paid in these layers
      * @param basis the components
      */
     record Group(int subCache, int firstLayer, List<String> layers, int[] headDims, MemorySegment mean, MemorySegment deviations, MemorySegment backward,
-            TransformBasis basis) {}
+            TokenSensitivity sensitivity, TransformBasis basis) {}
 
     /** Whether a file begins like a basis. */
     static boolean recognises(MemorySegment file) {
@@ -84,6 +85,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
         int components = map.integer("components", 0, MAX_WIDTH);
         long[] dims = map.numbers("heads");
         List<String> layers = map.textList("layers");
+        boolean predicts = map.bool("predicts");
         map.end();
         int[] headDims = new int[dims.length];
         long width = 0;
@@ -103,13 +105,14 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
         MemorySegment mean = reader.finite(width);
         MemorySegment deviations = reader.finite(components);
         MemorySegment backward = reader.finite(HeadWeighting.floats(headDims));
+        TokenSensitivity tokens = new TokenSensitivity(reader.floats(predicts ? TokenSensitivity.OTHERS + headDims.length : 0));
         MemorySegment codes = reader.section(components * width);
         MemorySegment scales = reader.section(2L * components * TransformBasis.runs((int) width));
         TransformBasis basis = new TransformBasis(codes, scales, components, (int) width);
         if (!ComponentQuantizer.isFinite(basis)) {
             throw map.malformed("a scale is not finite");
         }
-        return new Group(subCache, firstLayer, layers, headDims, mean, deviations, backward, basis);
+        return new Group(subCache, firstLayer, layers, headDims, mean, deviations, backward, tokens, basis);
     }
 
     /** Writes a basis file. @return its digest */
@@ -121,7 +124,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
                 dims.add((long) dim);
             }
             maps.add(Map.of("cache", (long) group.subCache(), "first", (long) group.firstLayer(), "components", (long) group.basis().components(), "heads", dims,
-                    "layers", group.layers()));
+                    "layers", group.layers(), "predicts", group.sensitivity().isKnown()));
         }
         BasisFileWriter writer = new BasisFileWriter(MAGIC, VERSION, Map.of("layers_per_group", (long) layersPerGroup, "facts", facts, "groups", maps), out);
         try (Arena arena = Arena.ofConfined()) {
@@ -133,6 +136,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
             writer.section(group.mean());
             writer.section(group.deviations());
             writer.section(group.backward());
+            writer.section(group.sensitivity().weights());
             writer.section(group.basis().codes());
             writer.section(group.basis().scales());
         }
@@ -164,7 +168,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
                     throw new CapsuleRefusedException("basis " + digest + " has heads of " + Arrays.toString(found.headDims()) + " channels for " + wanted.getFirst());
                 }
                 transforms.add(new Transform(group, floats(found.mean()), new HeadWeighting(found.headDims(), found.backward(), arena), found.basis(),
-                        floats(found.deviations()), new int[0], null));
+                        floats(found.deviations()), new int[0], found.sensitivity(), null));
             }
         }
         if (next != groups.size()) {

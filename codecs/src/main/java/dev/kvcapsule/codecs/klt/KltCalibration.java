@@ -11,11 +11,13 @@ import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.calibration.AttentionWeights;
 import dev.kvcapsule.engine.calibration.Calibration;
 import dev.kvcapsule.engine.calibration.CalibrationOptions;
+import dev.kvcapsule.engine.calibration.TokenAttention;
 import dev.kvcapsule.engine.codec.CodecSpec;
 import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.codec.Region;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TilePlan;
+import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.linalg.Eigen;
 import dev.kvcapsule.engine.linalg.ProgressListener;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
@@ -46,14 +48,14 @@ final class KltCalibration implements Calibration {
     private int caches;
     private List<KltBasis.Group> groups;
 
-    private record Accumulator(LayerGroup group, Covariance covariance) {}
+    private record Accumulator(LayerGroup group, Covariance covariance, SensitivityRegression regression) {}
 
     KltCalibration(CacheLayout model, CalibrationOptions options) {
         this.options = options;
         CodecSpec spec = Codecs.create(CodecSpec.of("klt").with("group", options.layersPerGroup() == 0 ? KltSettings.ALL : options.layersPerGroup()).with("step", 1)).spec();
-        this.codec = new KltCodec(spec, KltSettings.of(spec), MemorySegment.NULL, null);
+        this.codec = KltCodec.of(spec);
         for (LayerGroup group : groups(model)) {
-            accumulators.add(new Accumulator(group, new Covariance(group.width(), arena)));
+            accumulators.add(new Accumulator(group, new Covariance(group.width(), arena), new SensitivityRegression(group)));
         }
     }
 
@@ -75,7 +77,7 @@ final class KltCalibration implements Calibration {
 
     /** {@inheritDoc} Sinks are left out, since no basis is used for them; so are tiles with numbers that are not finite. */
     @Override
-    public void add(KvCache cache) throws MalformedDataException {
+    public void add(KvCache cache, TokenAttention attention) throws MalformedDataException {
         check(cache.layout());
         TilePlan plan = new TilePlan(codec, cache.layout());
         TileInput input = new TileInput(cache);
@@ -85,7 +87,12 @@ final class KltCalibration implements Calibration {
                 Accumulator accumulator = accumulator(tile);
                 int width = accumulator.covariance().width();
                 MemorySegment rows = buffer.atLeast(4L * tile.tokens() * width);
-                if (tile.region() != Region.SINK && vectors.load(input.read(tile, scratch), width, rows)) {
+                if (tile.region() == Region.SINK) {
+                    continue;
+                }
+                List<TileTensor> tensors = input.read(tile, scratch);
+                if (vectors.load(tensors, width, rows)) {
+                    accumulator.regression().add(rows, tensors.getFirst().positions(), attention);
                     accumulator.covariance().add(rows, tile.tokens(), options.algebra());
                 }
             }
@@ -127,7 +134,7 @@ final class KltCalibration implements Calibration {
             }
             LayerGroup group = accumulator.group();
             return new KltBasis.Group(group.subCache(), group.firstLayer(), group.layers().stream().map(KltBasis::describe).toList(), dims, mean, deviations, backward,
-                    ComponentQuantizer.quantize(eigen.vectors(), components, n, arena));
+                    accumulator.regression().solve(), ComponentQuantizer.quantize(eigen.vectors(), components, n, arena));
         }
     }
 
@@ -161,7 +168,7 @@ final class KltCalibration implements Calibration {
     public void train(KvCache cache) throws IOException {
         check(cache.layout());
         Transforms transforms = new KltBasis("", options.layersPerGroup(), Map.of(), groups, CoefficientTables.standard(), 0).transforms(cache.layout(), codec.settings(), arena);
-        statistics.add(TableTrainer.statistics(new KltCodec(codec.spec(), codec.settings(), MemorySegment.NULL, transforms), cache, options.kernels(), TRAINING_STEPS));
+        statistics.add(TableTrainer.statistics(codec.with(transforms, TokenScales.of(cache.layout())), cache, options.kernels(), TRAINING_STEPS));
     }
 
     @Override

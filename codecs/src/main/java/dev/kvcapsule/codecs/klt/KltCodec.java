@@ -23,10 +23,21 @@ import java.lang.foreign.MemorySegment;
  * @param settings the parameters
  * @param basis what capsules carry of the basis; empty before {@link #fit} and with a shared one
  * @param transforms null until it is fitted or bound
+ * @param scales how fine each token is to be coded; null unless it is fitted
  */
-record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Transforms transforms) implements Codec {
+record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Transforms transforms, TokenScales scales) implements Codec {
     /** Widest token vector: a block of 64 of them takes 256 MB. */
     private static final int MAX_WIDTH = 1 << 20;
+
+    /** Neither fitted nor bound. */
+    static KltCodec of(CodecSpec spec) {
+        return new KltCodec(spec, KltSettings.of(spec), MemorySegment.NULL, null, null);
+    }
+
+    /** The same with a shared basis's transforms. */
+    KltCodec with(Transforms shared, TokenScales tokens) {
+        return new KltCodec(spec, settings, MemorySegment.NULL, shared, tokens);
+    }
 
     @Override
     public boolean isLossless() {
@@ -63,7 +74,7 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
             }
             return withShared(layout, bases);
         }
-        return new KltCodec(spec, settings, carried, PromptBasis.read(layout, this, carried, Arena.ofAuto()));
+        return new KltCodec(spec, settings, carried, PromptBasis.read(layout, this, carried, Arena.ofAuto()), null);
     }
 
     /** This codec with the shared basis that its parameters name. */
@@ -72,7 +83,7 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
         if (!shared.digest().equals(settings.basis())) {
             throw new CapsuleRefusedException("the capsule needs basis " + settings.basis() + ", found " + shared.digest());
         }
-        return new KltCodec(spec, settings, MemorySegment.NULL, shared.transforms(layout, settings, Arena.ofAuto()));
+        return with(shared.transforms(layout, settings, Arena.ofAuto()), null);
     }
 
     @Override

@@ -4,7 +4,6 @@ import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.codec.CodecFactory;
 import dev.kvcapsule.engine.codec.CodecParameter;
 import dev.kvcapsule.engine.codec.CodecSpec;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /** Registers {@code klt}. */
@@ -36,6 +35,6 @@ public final class KltCodecFactory implements CodecFactory {
 
     @Override
     public Codec create(CodecSpec spec) {
-        return new KltCodec(spec, KltSettings.of(spec), MemorySegment.NULL, null);
+        return KltCodec.of(spec);
     }
 }

@@ -15,7 +15,6 @@ import dev.kvcapsule.engine.memory.GrowingBuffer;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import java.util.List;
 
 /** Codes tiles of a {@link KltCodec}: sinks as {@link FineRows}, all others as quantized coefficients of the layers' transform. */
@@ -28,13 +27,14 @@ final class KltCoder implements TileCoder {
     /** Steps in which the deviation of a component must be smaller than this are not computed: it would have to lie eight deviations off. */
     private static final double NEGLIGIBLE = 1 / 16.0;
 
-    /** What the last tokens, which the next ones attend to most, are worth. */
-    private static final float WINDOW_STEP = 0.5f;
+    /** Finer tokens than this are few: what they would make of components that the others leave at zero is not worth computing. */
+    private static final float FINEST = 0.25f;
 
     private final KltCodec codec;
     private final Kernels kernels;
     private final TokenVectors vectors;
     private final FineRows fine;
+    private final HeadNorms norms = new HeadNorms();
     private final CoefficientCoder coefficients = new CoefficientCoder();
     private final TransformScratch scratch = new TransformScratch();
     private final GrowingBuffer plain = new GrowingBuffer();
@@ -43,7 +43,9 @@ final class KltCoder implements TileCoder {
     private final GrowingBuffer seconds = new GrowingBuffer();
     private final GrowingBuffer fitted = new GrowingBuffer();
     private final StepQuantizer quantizer = new StepQuantizer();
-    private float[] ones = new float[0];
+    private byte[] scales = new byte[0];
+    private float[] steps = new float[0];
+    private float[] magnitudes = new float[0];
 
     KltCoder(KltCodec codec, Kernels kernels) {
         this.codec = codec;
@@ -56,16 +58,15 @@ final class KltCoder implements TileCoder {
     public long maxEncodedBytes(List<TileTensor> tensors) {
         int tokens = tensors.getFirst().tokens();
         int width = width(tensors);
-        return Math.max(FineRows.maxBytes(tokens, width), HEADER_BYTES + CoefficientCoder.maxBytes(tokens, width));
+        return Math.max(FineRows.maxBytes(tokens, width), HEADER_BYTES + TokenScale.maxBytes(tokens) + CoefficientCoder.maxBytes(tokens, width));
     }
 
     private static int width(List<TileTensor> tensors) {
         return tensors.stream().mapToInt(TileTensor::width).sum();
     }
 
-    private float step(Tile tile) {
-        float step = (float) codec.settings().step().orElseThrow();
-        return tile.region() == Region.WINDOW ? step * WINDOW_STEP : step;
+    private float step() {
+        return (float) codec.settings().step().orElseThrow();
     }
 
     @Override
@@ -77,34 +78,55 @@ final class KltCoder implements TileCoder {
             return vectors.load(tensors, width, rows) ? fine.encode(rows, tokens, width, out) : UNREPRESENTABLE;
         }
         Transform transform = codec.transforms().of(tile);
-        float step = step(tile);
-        int components = liveComponents(transform, step);
-        MemorySegment projection = project(transform, components, tensors);
-        return projection == null ? UNREPRESENTABLE : encode(transform, projection, tokens, components, step, out, null);
+        byte[] symbols = load(tile, transform, tensors);
+        if (symbols == null) {
+            return UNREPRESENTABLE;
+        }
+        int components = liveComponents(transform, step(), symbols);
+        return encode(transform, project(transform, components, tokens), symbols, tokens, components, step(), out, null);
     }
 
-    /** Components that can be anything but zero at that step. */
-    static int liveComponents(Transform transform, double step) {
+    /**
+     * Loads the rows of a tile, for {@link #project}.
+     *
+     * @return the symbols of its tokens' scales; null if a number is not finite
+     */
+    byte[] load(Tile tile, Transform transform, List<TileTensor> tensors) {
+        int width = transform.width();
+        MemorySegment rows = plain.atLeast(4L * tile.tokens() * width);
+        if (!vectors.load(tensors, width, rows)) {
+            return null;
+        }
+        TokenSensitivity sensitivity = transform.sensitivity();
+        float[] ofHeads = sensitivity.isKnown() ? norms.of(rows, tile.tokens(), width, transform.group().headDims()) : null;
+        return codec.scales().symbols(tile, sensitivity, tensors.getFirst().positions(), ofHeads);
+    }
+
+    /** Components that can be anything but zero at that step and those {@link TokenScale scales}. */
+    static int liveComponents(Transform transform, double step, byte[] symbols) {
+        float finest = 1;
+        for (byte symbol : symbols) {
+            finest = Math.min(finest, TokenScale.factor(symbol));
+        }
+        double least = step * Math.max(finest, FINEST) * NEGLIGIBLE;
         int live = transform.components();
         if (transform.fit() != null) {
             return live;
         }
-        while (live > 0 && transform.deviations()[live - 1] < step * NEGLIGIBLE) {
+        while (live > 0 && transform.deviations()[live - 1] < least) {
             live--;
         }
         return live;
     }
 
     /**
-     * @return f32 {@code [tokens][components]}, valid until the next call; or null if a number is not finite
+     * Projects the rows that {@link #load} loaded, which then hold anything.
+     *
+     * @return f32 {@code [tokens][components]}, valid until the next call
      */
-    MemorySegment project(Transform transform, int components, List<TileTensor> tensors) {
-        int tokens = tensors.getFirst().tokens();
+    MemorySegment project(Transform transform, int components, int tokens) {
         int width = transform.width();
         MemorySegment rows = plain.atLeast(4L * tokens * width);
-        if (!vectors.load(tensors, width, rows)) {
-            return null;
-        }
         RowLoops.subtract(rows, tokens, transform.mean());
         MemorySegment space = weighted.atLeast(4L * tokens * width);
         transform.weighting().forward(kernels, rows, tokens, space, scratch);
@@ -129,15 +151,19 @@ final class KltCoder implements TileCoder {
         return best;
     }
 
-    /** Quantizes and codes a projection. @return bytes, or {@link #UNREPRESENTABLE} */
-    long encode(Transform transform, MemorySegment projection, int tokens, int components, float step, MemorySegment out, CoefficientStatistics statistics) {
-        int used = quantizer.quantize(projection, tokens, components, 1 / step);
+    /** Quantizes and codes a projection, at scales of which {@link TokenScale#write} may change some. @return bytes, or {@link #UNREPRESENTABLE} */
+    long encode(Transform transform, MemorySegment projection, byte[] symbols, int tokens, int components, float step, MemorySegment out,
+            CoefficientStatistics statistics) {
+        long scaleBytes = TokenScale.write(symbols, tokens, out.asSlice(HEADER_BYTES));
+        scale(symbols, tokens, step);
+        int used = quantizer.quantize(projection, tokens, components, steps);
         if (used < 0) {
             return UNREPRESENTABLE;
         }
         out.set(INT, 0, used);
-        return HEADER_BYTES + coefficients.encode(quantizer.codes(), tokens, used, components, priors(transform, used, step), ones(tokens), codec.transforms().tables(),
-                out.asSlice(HEADER_BYTES), statistics);
+        long header = HEADER_BYTES + scaleBytes;
+        return header + coefficients.encode(quantizer.codes(), tokens, used, components, priors(transform, used, step), magnitudes, codec.transforms().tables(),
+                out.asSlice(header), statistics);
     }
 
     /** The expected magnitudes of the components' coefficients. */
@@ -149,13 +175,17 @@ final class KltCoder implements TileCoder {
         return priors;
     }
 
-    /** Scales of rows that all have the same. */
-    private float[] ones(int tokens) {
-        if (ones.length < tokens) {
-            ones = new float[tokens];
-            Arrays.fill(ones, 1);
+    /** Computes the step of each token, and what its scale makes of magnitudes. */
+    private void scale(byte[] symbols, int tokens, float step) {
+        if (steps.length < tokens) {
+            steps = new float[tokens];
+            magnitudes = new float[tokens];
         }
-        return ones;
+        for (int t = 0; t < tokens; t++) {
+            float factor = TokenScale.factor(symbols[t]);
+            steps[t] = step * factor;
+            magnitudes[t] = 1 / factor;
+        }
     }
 
     @Override
@@ -170,7 +200,7 @@ final class KltCoder implements TileCoder {
             if (transform.width() != width) {
                 throw new MalformedDataException("transform of width " + transform.width() + " for rows of " + width);
             }
-            decode(in, transform, step(tile), tokens, rows);
+            decode(in, transform, step(), tokens, rows);
         }
         vectors.store(rows, width, tensors);
     }
@@ -180,10 +210,15 @@ final class KltCoder implements TileCoder {
         if (components < 0 || components > transform.components()) {
             throw new MalformedDataException("coefficients of " + components + " components, the basis has " + transform.components());
         }
-        coefficients.decode(in.asSlice(HEADER_BYTES), quantizer.reserve(tokens, components), tokens, components, components, priors(transform, components, step),
-                ones(tokens), codec.transforms().tables());
+        if (scales.length < tokens) {
+            scales = new byte[tokens];
+        }
+        long header = HEADER_BYTES + TokenScale.read(in.asSlice(HEADER_BYTES), tokens, scales);
+        scale(scales, tokens, step);
+        coefficients.decode(in.asSlice(header), quantizer.reserve(tokens, components), tokens, components, components, priors(transform, components, step),
+                magnitudes, codec.transforms().tables());
         MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
-        quantizer.restore(tokens, components, step, projection);
+        quantizer.restore(tokens, components, steps, projection);
         int width = transform.width();
         MemorySegment space = weighted.atLeast(4L * tokens * width);
         space.asSlice(0, 4L * tokens * width).fill((byte) 0);

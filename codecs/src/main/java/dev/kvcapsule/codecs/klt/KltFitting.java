@@ -15,6 +15,9 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -62,21 +65,17 @@ final class KltFitting {
         } catch (ArithmeticException e) {
             throw new MalformedDataException("basis " + codec.settings().basis() + " has a head whose matrix cannot be inverted");
         }
+        TokenScales scales = TokenScales.of(cache.layout());
         if (codec.settings().ratio().isPresent() || codec.settings().maxError().isPresent()) {
-            step = new RateControl(cache, options, candidate -> {
-                KltCodec tried = withStep(spec, candidate);
-                return new KltCodec(tried.spec(), tried.settings(), MemorySegment.NULL, bound.transforms());
-            }).step(codec.settings());
-            KltCodec chosen = withStep(spec, step);
-            return new KltCodec(chosen.spec(), chosen.settings(), MemorySegment.NULL, bound.transforms());
+            step = new RateControl(cache, options, candidate -> withStep(spec, candidate).with(bound.transforms(), scales)).step(codec.settings());
         }
-        return bound;
+        return withStep(spec, step).with(bound.transforms(), scales);
     }
 
     /** Neither fitted nor bound. What the spec says is what coders use: the step as it is written. */
     private static KltCodec withStep(CodecSpec spec, double step) {
         CodecSpec settled = spec.with("step", text(step));
-        return new KltCodec(settled, KltSettings.of(settled), MemorySegment.NULL, null);
+        return KltCodec.of(settled);
     }
 
     /** Layers of a transform: more of them share more, but their basis has to be sent, and computed. */
@@ -99,16 +98,17 @@ final class KltFitting {
         if (codec.settings().group().equals(CodecParameter.AUTO)) {
             spec = spec.with("group", group(cache));
         }
-        KltCodec grouped = new KltCodec(spec, KltSettings.of(spec), MemorySegment.NULL, null);
+        KltCodec grouped = KltCodec.of(spec);
         checkWidth(grouped, cache);
         // Whoever holds the codec holds the basis: there is no end that the codec could be told of.
         Arena arena = Arena.ofAuto();
         List<PromptSpectrum> spectra = spectra(grouped, cache, options, arena);
+        TokenScales scales = TokenScales.of(cache.layout());
         double step = grouped.settings().step().orElse(OWN_BASIS_STEP);
         if (grouped.settings().ratio().isPresent() || grouped.settings().maxError().isPresent()) {
-            step = new RateControl(cache, options, candidate -> withStep(grouped, spectra, candidate, arena)).step(grouped.settings());
+            step = new RateControl(cache, options, candidate -> withStep(grouped, spectra, candidate, scales, arena)).step(grouped.settings());
         }
-        return withStep(grouped, spectra, step, arena);
+        return withStep(grouped, spectra, step, scales, arena);
     }
 
     private static void checkWidth(KltCodec codec, KvCache cache) throws CapsuleRefusedException {
@@ -150,7 +150,7 @@ final class KltFitting {
         return spectra;
     }
 
-    private static KltCodec withStep(KltCodec codec, List<PromptSpectrum> spectra, double step, Arena arena) {
+    private static KltCodec withStep(KltCodec codec, List<PromptSpectrum> spectra, double step, TokenScales scales, Arena arena) {
         KltCodec stepped = withStep(codec.spec(), step);
         ByteArrayOutputStream carried = new ByteArrayOutputStream();
         List<Transform> transforms = new ArrayList<>();
@@ -158,11 +158,11 @@ final class KltFitting {
             transforms.add(PromptBasis.write(spectrum, stepped.settings().step().getAsDouble(), carried, arena));
         }
         MemorySegment basis = arena.allocate(Math.max(1, carried.size()), 64).asSlice(0, carried.size()).copyFrom(MemorySegment.ofArray(carried.toByteArray()));
-        return new KltCodec(stepped.spec(), stepped.settings(), basis, new Transforms(transforms, CoefficientTables.standard()));
+        return new KltCodec(stepped.spec(), stepped.settings(), basis, new Transforms(transforms, CoefficientTables.standard()), scales);
     }
 
     /** Four significant digits, as the parameter's syntax wants them. */
     static String text(double step) {
-        return new java.math.BigDecimal(step).round(new java.math.MathContext(4)).setScale(6, java.math.RoundingMode.HALF_UP).stripTrailingZeros().toPlainString();
+        return new BigDecimal(step).round(new MathContext(4)).setScale(6, RoundingMode.HALF_UP).stripTrailingZeros().toPlainString();
     }
 }

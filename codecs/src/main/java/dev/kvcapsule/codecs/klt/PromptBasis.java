@@ -77,7 +77,7 @@ final class PromptBasis {
             out.writeBytes(bytes.asSlice(0, at + 4 + coded).toArray(ValueLayout.JAVA_BYTE));
         }
         Transform transform = transform(group, spectrum.mean(), spectrum.tensorDeviations(), quantized, arena);
-        return new Transform(group, transform.mean(), transform.weighting(), transform.basis(), transform.deviations(), transform.split(),
+        return new Transform(group, transform.mean(), transform.weighting(), transform.basis(), transform.deviations(), transform.split(), TokenSensitivity.UNKNOWN,
                 GramInverse.of(quantized.codes(), quantized.scales(), width, arena));
     }
 
@@ -150,7 +150,7 @@ final class PromptBasis {
         for (int tensor = 0, first = 0; tensor < widths.length; first += widths[tensor++]) {
             Arrays.fill(deviations, first, first + widths[tensor], tensorDeviations[tensor]);
         }
-        return new Transform(group, mean, new ScaleWeighting(deviations), new TransformBasis(codes, scales, rows, width), quantized.deviations(), split, null);
+        return new Transform(group, mean, new ScaleWeighting(deviations), new TransformBasis(codes, scales, rows, width), quantized.deviations(), split, TokenSensitivity.UNKNOWN, null);
     }
 
     /** Rows with a code that does not fit a byte. */

@@ -29,17 +29,17 @@ final class StepQuantizer {
     }
 
     /**
-     * Rounds {@code value * perStep}, half to even, into {@link #codes}.
+     * Rounds {@code value * (1 / steps[token])}, half to even, into {@link #codes}.
      *
      * @param projection f32 {@code [tokens][components]}
      * @return number of the last component that is not always 0, plus 1; or -1 if a code would be too large
      */
-    int quantize(MemorySegment projection, int tokens, int components, float perStep) {
+    int quantize(MemorySegment projection, int tokens, int components, float[] steps) {
         reserve(tokens, components);
         int used = 0;
         for (int t = 0; t < tokens; t++) {
             MemorySegment.copy(projection, Transform.FLOAT, 4L * t * components, row, 0, components);
-            if (!scale(row, components, perStep)) {
+            if (!scale(row, components, 1 / steps[t])) {
                 return -1;
             }
             int at = t * components;
@@ -70,10 +70,10 @@ final class StepQuantizer {
         }
     }
 
-    /** {@code code * step} of all {@link #codes}, f32. */
-    void restore(int tokens, int components, float step, MemorySegment projection) {
+    /** {@code code * steps[token]} of all {@link #codes}, f32. */
+    void restore(int tokens, int components, float[] steps, MemorySegment projection) {
         for (int t = 0; t < tokens; t++) {
-            multiply(codes, t * components, step, row, components);
+            multiply(codes, t * components, steps[t], row, components);
             MemorySegment.copy(row, 0, projection, Transform.FLOAT, 4L * t * components, components);
         }
     }

@@ -29,10 +29,14 @@ final class TableTrainer {
                 }
                 List<TileTensor> tensors = input.read(tile, scratch);
                 Transform transform = codec.transforms().of(tile);
-                int components = KltCoder.liveComponents(transform, steps[0]);
-                MemorySegment projection = coder.project(transform, components, tensors);
-                for (int s = 0; projection != null && s < steps.length; s++) {
-                    coder.encode(transform, projection, tile.tokens(), components, (float) steps[s], out.atLeast(coder.maxEncodedBytes(tensors)), statistics);
+                byte[] symbols = coder.load(tile, transform, tensors);
+                if (symbols == null) {
+                    continue;
+                }
+                int components = KltCoder.liveComponents(transform, steps[0], symbols);
+                MemorySegment projection = coder.project(transform, components, tile.tokens());
+                for (int s = 0; s < steps.length; s++) {
+                    coder.encode(transform, projection, symbols, tile.tokens(), components, (float) steps[s], out.atLeast(coder.maxEncodedBytes(tensors)), statistics);
                 }
             }
         }

@@ -11,10 +11,7 @@ import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.format.CborMap;
 import dev.kvcapsule.engine.kernel.TransformBasis;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,7 +29,6 @@ record KvtcBasis(String digest, Map<String, String> facts, List<Part> parts, lon
     private static final long MAGIC = 0x0A1A0A0D54564B89L; // 89 'K' 'V' 'T' 0D 0A 1A 0A
     private static final int VERSION = 1;
     private static final int MAX_WIDTH = 1 << 24;
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /**
      * K or V of all layers of a sub-cache.
@@ -82,20 +78,12 @@ record KvtcBasis(String digest, Map<String, String> facts, List<Part> parts, lon
         }
         BasisFileWriter writer = new BasisFileWriter(MAGIC, VERSION, Map.of("facts", facts, "parts", maps), out);
         for (Part part : parts) {
-            section(writer, part.basis().mean());
-            section(writer, part.deviations());
+            writer.section(part.basis().mean());
+            writer.section(part.deviations());
             writer.section(part.basis().components().codes());
             writer.section(part.basis().components().scales());
         }
         return writer.finish();
-    }
-
-    private static void section(BasisFileWriter writer, float[] floats) throws IOException {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment segment = arena.allocate(4L * floats.length, 64);
-            MemorySegment.copy(floats, 0, segment, FLOAT, 0, floats.length);
-            writer.section(segment);
-        }
     }
 
     /** K and V of each sub-cache, in order. */

@@ -11,6 +11,7 @@ import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.calibration.AttentionWeights;
 import dev.kvcapsule.engine.calibration.Calibration;
 import dev.kvcapsule.engine.calibration.CalibrationOptions;
+import dev.kvcapsule.engine.calibration.TokenAttention;
 import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.codec.Region;
 import dev.kvcapsule.engine.codec.Tile;
@@ -56,9 +57,9 @@ final class KvtcCalibration implements Calibration {
         return groups.stream().map(PartGroup::describe).toList();
     }
 
-    /** {@inheritDoc} Sinks are left out, since no basis is used for them; so are tiles with numbers that are not finite. */
+    /** {@inheritDoc} Sinks are left out, since no basis is used for them; so are tiles with numbers that are not finite. All tokens count the same. */
     @Override
-    public void add(KvCache cache) throws MalformedDataException {
+    public void add(KvCache cache, TokenAttention attention) throws MalformedDataException {
         if (!describe(KvtcBasis.groups(cache.layout())).equals(describe(groups))) {
             throw new MalformedDataException("the cache is of another model than the first one");
         }

@@ -49,6 +49,13 @@ public final class BasisFileWriter {
         }
     }
 
+    /** Appends a section of f32. */
+    public void section(float[] floats) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(Float.BYTES * floats.length).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asFloatBuffer().put(floats);
+        section(MemorySegment.ofBuffer(bytes));
+    }
+
     /** Ends the file. @return its digest, 64 hexadecimal digits */
     public String finish() throws IOException {
         byte[] sum = digest.digest();

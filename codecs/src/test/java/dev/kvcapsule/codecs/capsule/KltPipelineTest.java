@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.calibration.TokenAttention;
+import dev.kvcapsule.engine.calibration.AttentionWeights;
 import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.DType;
 import dev.kvcapsule.engine.cache.KvCache;
@@ -235,13 +237,28 @@ class KltPipelineTest {
         try (Arena arena = Arena.ofShared()) {
             KvCache cache = TestCaches.real(arena, 400, 3);
             // With the basis of its own a capsule could not show it: what is wrong with that basis is wrong everywhere.
-            SharedBasis basis = SharedBasis.of(cache, 1, arena);
+            SharedBasis basis = SharedBasis.of(cache, 1, AttentionWeights.NONE, TokenAttention.NONE, arena);
             byte[] capsule = Capsules.encode(cache, basis.codec("step=0.2,sink=4,window=100"), basis.options(1, Kernels.scalar())).bytes();
             KvCache decoded = Capsules.decode(CapsuleReader.of(Capsules.mapped(capsule, arena)), arena, basis.options(1, Kernels.scalar()));
             double sink = squares(cache, decoded, 0, 4);
             double body = squares(cache, decoded, 4, 296);
             double window = squares(cache, decoded, 300, 100);
             assertTrue(sink < window && window < 0.5 * body, () -> sink + ", " + body + ", " + window);
+        }
+    }
+
+    /** Where it was learnt what attention tokens are paid, the window is nothing special. */
+    @Test
+    void tokensAreTheFinerTheMoreAttentionIsPredicted() throws IOException {
+        try (Arena arena = Arena.ofShared()) {
+            KvCache cache = TestCaches.real(arena, 400, 3);
+            SharedBasis basis = SharedBasis.of(cache, 1, arena);
+            byte[] capsule = Capsules.encode(cache, basis.codec("step=0.2,sink=4,window=10"), basis.options(1, Kernels.scalar())).bytes();
+            KvCache decoded = Capsules.decode(CapsuleReader.of(Capsules.mapped(capsule, arena)), arena, basis.options(1, Kernels.scalar()));
+            double early = squares(cache, decoded, 4, 150);
+            double late = squares(cache, decoded, 200, 150);
+            double last = squares(cache, decoded, 350, 50);
+            assertTrue(last < late && late < early, () -> early + ", " + late + ", " + last);
         }
     }
 

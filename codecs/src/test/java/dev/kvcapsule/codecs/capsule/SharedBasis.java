@@ -6,6 +6,7 @@ import dev.kvcapsule.engine.calibration.AttentionWeights;
 import dev.kvcapsule.engine.calibration.Calibration;
 import dev.kvcapsule.engine.calibration.CalibrationOptions;
 import dev.kvcapsule.engine.calibration.Calibrations;
+import dev.kvcapsule.engine.calibration.TokenAttention;
 import dev.kvcapsule.engine.codec.Bases;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.linalg.LinearAlgebras;
@@ -22,16 +23,20 @@ import java.util.Map;
 
 /** A basis made of one cache, and the only one there is. */
 public record SharedBasis(String digest, MemorySegment file) implements Bases {
-    /** Calibrates with nothing known about harm. */
+    /** Calibrates with nothing known about the harm of directions and layers. */
     public static SharedBasis of(KvCache cache, int layersPerGroup, Arena arena) throws IOException {
         return of(cache, layersPerGroup, AttentionWeights.NONE, arena);
     }
 
     public static SharedBasis of(KvCache cache, int layersPerGroup, AttentionWeights weights, Arena arena) throws IOException {
+        return of(cache, layersPerGroup, weights, TestCaches.attention(cache.layout()), arena);
+    }
+
+    static SharedBasis of(KvCache cache, int layersPerGroup, AttentionWeights weights, TokenAttention attention, Arena arena) throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         CalibrationOptions options = new CalibrationOptions(layersPerGroup, 4096, Kernels.scalar(), LinearAlgebras.named("java", 1));
         try (Calibration calibration = Calibrations.of("klt").start(cache.layout(), options)) {
-            calibration.add(cache);
+            calibration.add(cache, attention);
             calibration.solve(weights, ProgressListener.NONE);
             calibration.train(cache);
             String digest = calibration.write(Map.of("model", "test"), Channels.newChannel(out));

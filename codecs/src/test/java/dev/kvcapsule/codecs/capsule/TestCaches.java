@@ -10,6 +10,7 @@ import dev.kvcapsule.engine.cache.Rope;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.cache.TensorOrder;
 import dev.kvcapsule.engine.calibration.AttentionWeights;
+import dev.kvcapsule.engine.calibration.TokenAttention;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.RowFloats;
 import dev.kvcapsule.testdata.Samples;
@@ -162,6 +163,18 @@ public final class TestCaches {
                 place(row, cache.tensor(s, l, part), sub, layer, part, order == null ? t : order[t], true);
             }
         }
+    }
+
+    /** Attention that falls with age and differs from token to token, paid to the first three quarters. */
+    static TokenAttention attention(CacheLayout layout) {
+        float[][] byLayer = new float[layout.subCaches().stream().flatMap(sub -> sub.layers().stream()).mapToInt(layer -> layer.layer() + 1).max().orElse(0)][];
+        for (int layer = 0; layer < byLayer.length; layer++) {
+            byLayer[layer] = new float[(int) (layout.tokens() * 3 / 4)];
+            for (int position = 0; position < byLayer[layer].length; position++) {
+                byLayer[layer][position] = (1 + (position * 7 + layer) % 13) / (100f + byLayer[layer].length - position);
+            }
+        }
+        return new TokenAttention(byLayer);
     }
 
     /** Made-up moments and sensitivities for every layer. */

@@ -79,7 +79,8 @@ class KltBasisTest {
             scales.set(ValueLayout.JAVA_SHORT, i, Float.floatToFloat16(0.01f + i * 0.001f));
         }
         return new KltBasis.Group(group.subCache(), group.firstLayer(), group.layers().stream().map(KltBasis::describe).toList(), group.headDims(), floats(width, 2),
-                floats(components, 3), floats((int) HeadWeighting.floats(group.headDims()), 1), new TransformBasis(codes, scales, components, width));
+                floats(components, 3), floats((int) HeadWeighting.floats(group.headDims()), 1),
+                group.firstLayer() == 0 ? TokenSensitivity.UNKNOWN : new TokenSensitivity(new float[TokenSensitivity.OTHERS + group.headDims().length]), new TransformBasis(codes, scales, components, width));
     }
 
     /** A basis of two groups, one layer each. */

@@ -258,7 +258,7 @@ class KltCalibrationTest {
             KltBasis basis = KltBasis.parse(SharedBasis.of(cache, 1, arena).file());
             KltSettings settings = new KltSettings(basis.digest(), "1", java.util.OptionalDouble.of(1), java.util.OptionalDouble.empty(), java.util.OptionalDouble.empty(), 4, 0);
             KltCodec codec = new KltCodec(dev.kvcapsule.engine.codec.Codecs.create("klt:step=1,group=1,window=0").spec(), settings, MemorySegment.NULL,
-                    basis.transforms(cache.layout(), settings, arena));
+                    basis.transforms(cache.layout(), settings, arena), TokenScales.of(cache.layout()));
             double entropy = TableTrainer.statistics(codec, cache, Kernels.scalar(), 1).entropyBits();
             double bits = 0;
             var plan = new dev.kvcapsule.engine.codec.TilePlan(codec, cache.layout());
@@ -269,8 +269,9 @@ class KltCalibrationTest {
                     if (plan.get(t).region() == dev.kvcapsule.engine.codec.Region.BODY) {
                         MemorySegment out = arena.allocate(coder.maxEncodedBytes(tensors));
                         long bytes = coder.encode(plan.get(t), tensors, out);
-                        long words = out.get(ValueLayout.JAVA_INT_UNALIGNED, 4);
-                        assertTrue(bytes >= 8 + 2 * words + 256);
+                        long scales = TokenScale.read(out.asSlice(4), plan.get(t).tokens(), new byte[plan.get(t).tokens()]);
+                        long words = out.get(ValueLayout.JAVA_INT_UNALIGNED, 4 + scales);
+                        assertTrue(bytes >= 8 + scales + 2 * words + 256);
                         // What lanes start from is symbols too, but for the 16 bits that any state has.
                         bits += 16 * words + 64 * 16;
                     }

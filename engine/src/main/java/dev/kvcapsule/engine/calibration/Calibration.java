@@ -14,9 +14,15 @@ public interface Calibration extends AutoCloseable {
     /**
      * Learns from a cache.
      *
+     * @param attention how much attention its tokens were paid, as far as that is known
      * @throws dev.kvcapsule.engine.MalformedDataException if it is of another model than the first
      */
-    void add(KvCache cache) throws IOException;
+    void add(KvCache cache, TokenAttention attention) throws IOException;
+
+    /** Learns from a cache of whose attention nothing is known. */
+    default void add(KvCache cache) throws IOException {
+        add(cache, TokenAttention.NONE);
+    }
 
     /**
      * Computes the basis of what was added; nothing can be added after that.

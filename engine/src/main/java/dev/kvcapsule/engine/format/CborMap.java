@@ -67,6 +67,11 @@ public final class CborMap {
         return get(key, Double.class);
     }
 
+    /** A truth value. */
+    public boolean bool(String key) throws MalformedDataException {
+        return get(key, Boolean.class);
+    }
+
     /** A text. */
     public String text(String key) throws MalformedDataException {
         return get(key, String.class);

@@ -1,12 +1,19 @@
 package dev.kvcapsule.serving.calibration;
 
 import dev.kvcapsule.engine.calibration.AttentionWeights;
+import dev.kvcapsule.engine.calibration.TokenAttention;
+import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.engine.linalg.LinearAlgebras;
 import dev.kvcapsule.engine.linalg.ProgressListener;
+import dev.kvcapsule.serving.CacheFormats;
+import dev.kvcapsule.serving.ModelFacts;
+import dev.kvcapsule.serving.files.InputFile;
 import dev.kvcapsule.serving.llamacpp.runtime.ContextOptions;
 import dev.kvcapsule.serving.llamacpp.runtime.LayerSensitivity;
 import dev.kvcapsule.serving.llamacpp.runtime.LlamaException;
 import dev.kvcapsule.serving.llamacpp.runtime.ModelRunner;
 import dev.kvcapsule.serving.llamacpp.runtime.QueryMoments;
+import dev.kvcapsule.serving.llamacpp.runtime.QuerySample;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -17,6 +24,9 @@ import java.util.Optional;
 
 /** States of texts that a model has read, in temporary files if it was asked to read them here, and the weights that were found on the way. */
 public final class ModelReadings implements AutoCloseable {
+    /** Tokens of a text whose queries are kept, to see what they attend to, about. */
+    private static final int ASKED = 128;
+
     /** Predictions that a layer's sensitivity is measured on. */
     private static final int JUDGED = 96;
 
@@ -24,18 +34,20 @@ public final class ModelReadings implements AutoCloseable {
     private static final int PROBED = 2;
 
     private final List<Path> states;
+    private final List<TokenAttention> attention;
     private final AttentionWeights weights;
     private final Path folder;
 
-    private ModelReadings(List<Path> states, AttentionWeights weights, Path folder) {
+    private ModelReadings(List<Path> states, List<TokenAttention> attention, AttentionWeights weights, Path folder) {
         this.states = states;
+        this.attention = attention;
         this.weights = weights;
         this.folder = folder;
     }
 
     /** States that were saved before; nothing is known about harm. */
     public static ModelReadings ofStates(List<Path> states) {
-        return new ModelReadings(List.copyOf(states), AttentionWeights.NONE, null);
+        return new ModelReadings(List.copyOf(states), List.of(), AttentionWeights.NONE, null);
     }
 
     /**
@@ -45,15 +57,17 @@ public final class ModelReadings implements AutoCloseable {
      * @param texts files in UTF-8
      * @param tokens how many tokens of each to read, at most
      * @param threads threads for the model
-     * @param moments whether second moments of queries and output projections are wanted
+     * @param facts of the model
+     * @param moments whether second moments of queries, output projections, and the attention that tokens are paid are wanted
      * @param sensitivity whether layers are to be probed with noise: two evaluations a layer for each of the first {@value #PROBED} texts
      * @param progress hears how far it is
      */
-    public static ModelReadings ofTexts(Path model, List<Path> texts, int tokens, int threads, boolean moments, boolean sensitivity, ProgressListener progress)
+    public static ModelReadings ofTexts(Path model, List<Path> texts, int tokens, int threads, ModelFacts facts, boolean moments, boolean sensitivity, ProgressListener progress)
             throws IOException {
         Path folder = Files.createTempDirectory("kvcapsule-calibration");
         folder.toFile().deleteOnExit();
         List<Path> states = new ArrayList<>();
+        List<TokenAttention> attention = new ArrayList<>();
         try (ModelRunner runner = ModelRunner.open(model, ContextOptions.of(tokens + JUDGED + 1).withThreads(threads))) {
             QueryMoments queries = null;
             List<LayerSensitivity> sensitivities = new ArrayList<>();
@@ -68,10 +82,18 @@ public final class ModelReadings implements AutoCloseable {
                     throw new LlamaException(texts.get(i) + " has " + available + " tokens");
                 }
                 Path state = folder.resolve(i + ".ggsq");
-                QueryMoments here = runner.prefill(text, read, state);
+                int asked = PaidAttention.firstAsked(read);
+                QuerySample sample = new QuerySample(asked, Math.max(1, (read - asked) / ASKED));
+                QueryMoments here = runner.prefill(text, read, state, sample);
                 queries = queries == null ? here : queries.and(here);
                 states.add(state);
                 state.toFile().deleteOnExit();
+                if (moments) {
+                    progress.update("attention in " + name, (i + 0.9) / texts.size());
+                    try (InputFile in = InputFile.open(state)) {
+                        attention.add(PaidAttention.of(CacheFormats.read(in.bytes(), facts), sample, LinearAlgebras.best(threads), Kernels.best()));
+                    }
+                }
                 if (sensitivity && sensitivities.size() < PROBED && Math.min(tokens, available - JUDGED - 1) > JUDGED) {
                     try (Arena arena = Arena.ofShared()) {
                         ModelRunner.Prefill probed = runner.prefill(text, Math.min(tokens, available - JUDGED - 1), arena);
@@ -84,7 +106,7 @@ public final class ModelReadings implements AutoCloseable {
             QueryMoments all = queries;
             AttentionWeights weights = new AttentionWeights(moments ? Optional.of(all.moments()) : Optional.empty(),
                     moments ? Optional.of(runner.outputMoments().moments()) : Optional.empty(), layers.map(LayerSensitivity::key), layers.map(LayerSensitivity::value));
-            return new ModelReadings(states, weights, folder);
+            return new ModelReadings(states, attention, weights, folder);
         } catch (IOException | RuntimeException e) {
             delete(states, folder);
             throw e;
@@ -94,6 +116,11 @@ public final class ModelReadings implements AutoCloseable {
     /** The states' files. */
     public List<Path> states() {
         return states;
+    }
+
+    /** How much attention the tokens of a state were paid; {@link TokenAttention#NONE} if that was not looked at. */
+    public TokenAttention attention(int state) {
+        return state < attention.size() ? attention.get(state) : TokenAttention.NONE;
     }
 
     /** How much errors harm, as far as it was measured. */

@@ -76,22 +76,26 @@ public final class ModelRunner implements AutoCloseable {
      * Reads the beginning of a text and writes its KV cache to a GGSQ file.
      *
      * @param state the file to write
+     * @param listener sees the queries as well
      * @return moments of the queries
      */
-    public QueryMoments prefill(String text, int tokens, Path state) throws IOException {
+    public QueryMoments prefill(String text, int tokens, Path state, QueryListener listener) throws IOException {
         QueryCapture capture = new QueryCapture(context.facts());
-        int[] all = read(text, tokens, capture);
+        int[] all = read(text, tokens, (layer, position, batch) -> {
+            capture.queries(layer, position, batch);
+            listener.queries(layer, position, batch);
+        });
         context.save(state, Arrays.copyOf(all, tokens));
         return capture.moments(QueryCapture.DEFAULT_DISTANCES);
     }
 
-    private int[] read(String text, int tokens, QueryCapture capture) throws LlamaException {
+    private int[] read(String text, int tokens, QueryListener listener) throws LlamaException {
         int[] all = model.tokenize(text);
         if (tokens < 1 || tokens > all.length || tokens > context.size()) {
             throw new LlamaException("the text has " + all.length + " tokens and the context room for " + context.size() + ", asked for " + tokens);
         }
         context.clear();
-        context.evaluate(Arrays.copyOf(all, tokens), 0, capture);
+        context.evaluate(Arrays.copyOf(all, tokens), 0, listener);
         return all;
     }
 

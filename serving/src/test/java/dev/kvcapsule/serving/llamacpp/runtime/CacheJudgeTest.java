@@ -117,7 +117,7 @@ class CacheJudgeTest {
             assertEquals(46, cache.layout().tokens());
 
             Path file = folder.resolve("prefill.ggsq");
-            runner.prefill(TEXT, 30, file);
+            runner.prefill(TEXT, 30, file, (layer, position, batch) -> {});
             try (InputFile input = InputFile.open(file)) {
                 assertEquals(30, CacheFormats.read(input.bytes(), runner.model().facts(256)).layout().tokens());
             }

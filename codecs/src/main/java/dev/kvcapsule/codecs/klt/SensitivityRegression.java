@@ -1,0 +1,120 @@
+package dev.kvcapsule.codecs.klt;
+
+import dev.kvcapsule.engine.cache.LayerLayout;
+import dev.kvcapsule.engine.calibration.TokenAttention;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Learns the {@link TokenSensitivity} of a group of layers from tokens of which it is known how much attention they were paid: ridge regression of the
+ * logarithm of the attention. Only sums are kept.
+ */
+final class SensitivityRegression {
+    /** Weight of keeping weights small, as a share of the tokens, with features scaled to deviation 1. */
+    private static final double RIDGE = 0.02;
+
+    /** Attention that cannot be told from none. */
+    private static final double LEAST = 1e-7;
+
+    private final LayerGroup group;
+    private final int[] headDims;
+    private final HeadNorms headNorms = new HeadNorms();
+
+    /** Features are the age and the norms; the sums of their products with each other and, last, with 1 and with the label. */
+    private final int features;
+    private final double[][] moments;
+    private final double[] products;
+    private final double[] sums;
+    private double labels;
+    private long tokens;
+
+    SensitivityRegression(LayerGroup group) {
+        this.group = group;
+        this.headDims = group.headDims();
+        this.features = 1 + headDims.length;
+        this.moments = new double[features][features];
+        this.products = new double[features];
+        this.sums = new double[features];
+    }
+
+    /**
+     * Learns from tokens; nothing from those that the last tokens were not asked about.
+     *
+     * @param rows f32 {@code [tokens][width]}, keys as before RoPE
+     * @param positions of the tokens
+     */
+    void add(MemorySegment rows, int[] positions, TokenAttention attention) {
+        int end = Integer.MAX_VALUE;
+        for (LayerLayout layer : group.layers()) {
+            end = Math.min(end, attention.of(layer.layer()).length);
+        }
+        if (end == 0) {
+            return;
+        }
+        float[] norms = headNorms.of(rows, positions.length, group.width(), headDims);
+        double[] row = new double[features];
+        for (int t = 0; t < positions.length; t++) {
+            if (positions[t] < end) {
+                row[0] = TokenSensitivity.age(end - positions[t]);
+                for (int h = 0; h < headDims.length; h++) {
+                    row[1 + h] = norms[t * headDims.length + h];
+                }
+                add(row, label(attention, positions[t]));
+            }
+        }
+    }
+
+    private void add(double[] row, double label) {
+        for (int i = 0; i < features; i++) {
+            for (int j = 0; j <= i; j++) {
+                moments[i][j] += row[i] * row[j];
+            }
+            products[i] += label * row[i];
+            sums[i] += row[i];
+        }
+        labels += label;
+        tokens++;
+    }
+
+    private double label(TokenAttention attention, int position) {
+        double sum = 0;
+        for (LayerLayout layer : group.layers()) {
+            sum += attention.of(layer.layer())[position];
+        }
+        return StrictMath.log(sum / group.layers().size() + LEAST);
+    }
+
+    /** What was learnt; {@link TokenSensitivity#UNKNOWN} from too few tokens. */
+    TokenSensitivity solve() {
+        if (tokens <= features) {
+            return TokenSensitivity.UNKNOWN;
+        }
+        // About the means and in units of the deviations, so that the penalty is the same for all.
+        double[] mean = new double[features];
+        double[] deviation = new double[features];
+        for (int i = 0; i < features; i++) {
+            mean[i] = sums[i] / tokens;
+            deviation[i] = Math.sqrt(Math.max(0, moments[i][i] / tokens - mean[i] * mean[i])) + 1e-6;
+        }
+        double[][] correlation = new double[features][features];
+        double[] target = new double[features];
+        for (int i = 0; i < features; i++) {
+            for (int j = 0; j <= i; j++) {
+                double value = (moments[i][j] / tokens - mean[i] * mean[j]) / (deviation[i] * deviation[j]);
+                correlation[i][j] = i == j ? value + RIDGE : value;
+                correlation[j][i] = correlation[i][j];
+            }
+            target[i] = (products[i] / tokens - mean[i] * labels / tokens) / deviation[i];
+        }
+        double[][] inverse = SquareMatrix.inverse(correlation);
+        float[] weights = new float[features + 1];
+        for (int i = 0; i < features; i++) {
+            double weight = 0;
+            for (int j = 0; j < features; j++) {
+                weight += inverse[i][j] * target[j];
+            }
+            weights[i] = (float) (weight / deviation[i]);
+            weights[features] -= i == 0 ? 0 : (float) (weight / deviation[i] * mean[i]);
+        }
+        return new TokenSensitivity(weights);
+    }
+}
