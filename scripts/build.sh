@@ -62,13 +62,20 @@ class_path() {
   echo "$jar"
 }
 
-# One training run on the sample that comes with the program: classes, and profiles of what is hot.
+# Training runs on the sample that comes with the program: classes, and profiles of what is hot, so that C2 begins at once. A JVM with the Vector API
+# cannot use the cache of one without, and starts more slowly: it has its own, trained on the codec that multiplies matrices.
 make_aot_cache() {
-  local flags work
-  mapfile -t flags < <(java_flags "$1")
-  rm -f "$1/cli/target/capsule.aot"
-  "$JAVA_HOME/bin/java" "${flags[@]}" -XX:AOTCacheOutput="$1/cli/target/capsule.aot" -cp "$(class_path "$1")" dev.kvcapsule.cli.Main train \
-    >"$1/cli/target/aot.log" 2>&1 && [ -f "$1/cli/target/capsule.aot" ]
+  make_one_aot_cache "$1" capsule && make_one_aot_cache "$1" vectors --add-modules=jdk.incubator.vector
+}
+
+# make_one_aot_cache ROOT NAME FLAG...
+make_one_aot_cache() {
+  local flags root=$1 out=$1/cli/target/$2
+  shift 2
+  mapfile -t flags < <(java_flags "$root")
+  rm -f "$out.aot"
+  "$JAVA_HOME/bin/java" "${flags[@]}" "$@" -XX:AOTCacheOutput="$out.aot" -cp "$(class_path "$root")" dev.kvcapsule.cli.Main train \
+    >"$out.aot.log" 2>&1 && [ -f "$out.aot" ]
 }
 
 # wants_vectors ARG...: whether the work is long enough for the Vector API's kernels, which have to be compiled first: the demo and the report, which

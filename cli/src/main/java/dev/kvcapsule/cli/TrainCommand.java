@@ -1,5 +1,6 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.testdata.Samples;
 import java.io.IOException;
 import java.io.InputStream;
@@ -8,7 +9,10 @@ import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 
-/** What an AOT cache is trained on: every command on the sample, so that its classes and profiles are those of real work. */
+/**
+ * What an AOT cache is trained on: every command on the sample, so that its classes and profiles are those of real work; where the Vector API is there,
+ * what is started with it.
+ */
 @Command(name = "train", hidden = true, description = "Runs the other commands on the sample; for making an AOT cache.")
 final class TrainCommand implements Callable<Integer> {
     private static final int ROUNDS = 6;
@@ -22,6 +26,14 @@ final class TrainCommand implements Callable<Integer> {
             Files.delete(state);
             try (InputStream sample = Samples.smollm2Code512()) {
                 Files.copy(sample, state);
+            }
+            if (Kernels.whyNotPanama() == null) {
+                // Such a JVM is started for this codec; its kernels' profiles would only be diluted by others.
+                run("encode", state.toString(), "-o", capsule.toString(), "--codec", "klt:group=1,step=0.5", "--model-facts", Samples.SMOLLM2_FACTS);
+                for (int round = 0; round < ROUNDS; round++) {
+                    run("decode", capsule.toString(), "-o", restored.toString());
+                }
+                return ExitCode.DONE;
             }
             for (Profile profile : Profile.values()) {
                 run("encode", state.toString(), "-o", capsule.toString(), "--profile", profile.label(), "--model-facts",

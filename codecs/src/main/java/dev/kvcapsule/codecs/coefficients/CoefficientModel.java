@@ -45,6 +45,7 @@ public final class CoefficientModel {
     private float[] last = prior;
     private float[] beforeLast = prior;
     private float[] expected = prior;
+    private float[] capped = prior;
     private int components;
     private float pastWeight;
     private float rowScale;
@@ -55,8 +56,6 @@ public final class CoefficientModel {
 
     /** Contexts of the block's components. */
     final int[] contexts = new int[BLOCK];
-
-    private final float[] capped = new float[BLOCK];
 
     /** Low bits of the block's components that are sent as they are. */
     final int[] lowBits = new int[BLOCK];
@@ -74,6 +73,7 @@ public final class CoefficientModel {
             last = new float[count];
             beforeLast = new float[count];
             expected = new float[count];
+            capped = new float[count];
         }
         System.arraycopy(priors, 0, prior, 0, count);
         System.arraycopy(priors, 0, last, 0, count);
@@ -121,11 +121,14 @@ public final class CoefficientModel {
     void endBlock(int first, int[] values) {
         int count = Math.min(BLOCK, components - first);
         learn(values, 1 / rowScale, first, count, expected, past, last, beforeLast, capped);
-        blockSeen = 0.5f * blockSeen + sum(capped, 0, count);
+        blockSeen = 0.5f * blockSeen + sum(capped, first, count);
         blockExpected = 0.5f * blockExpected + sum(expected, first, count);
     }
 
-    /** What does not depend on other components, for C2 to vectorize; magnitudes that count no more than a limit in the block's sum go to {@code capped}. */
+    /**
+     * What does not depend on other components; {@code capped} receives what magnitudes count in the block's sum. C2 vectorizes loops whose floats have one
+     * index.
+     */
     private static void learn(int[] values, float perUnit, int first, int count, float[] expected, float[] past, float[] last, float[] beforeLast, float[] capped) {
         for (int i = 0; i < count; i++) {
             beforeLast[first + i] = last[first + i];
@@ -133,7 +136,7 @@ public final class CoefficientModel {
         for (int i = 0; i < count; i++) {
             float magnitude = Math.abs(values[i]) * perUnit;
             last[first + i] = magnitude;
-            capped[i] = Math.min(magnitude, 4 * expected[first + i] + 2 * perUnit);
+            capped[first + i] = Math.min(magnitude, 4 * expected[first + i] + 2 * perUnit);
         }
         for (int i = 0; i < count; i++) {
             past[first + i] = DECAY * past[first + i] + last[first + i];

@@ -49,9 +49,7 @@ public final class TokenVectors implements AutoCloseable {
                 return false;
             }
             rotate(tensor, floats, true);
-            for (int t = 0; t < tensor.tokens(); t++) {
-                MemorySegment.copy(floats, 4L * t * tensor.width(), out, 4 * ((long) t * width + column), 4L * tensor.width());
-            }
+            copyRows(floats, 0, tensor.width(), out, 4 * column, width, tensor.width(), tensor.tokens());
             column += tensor.width();
         }
         return true;
@@ -62,12 +60,17 @@ public final class TokenVectors implements AutoCloseable {
         long column = 0;
         for (TileTensor tensor : tensors) {
             MemorySegment floats = buffer.atLeast(4 * tensor.elements());
-            for (int t = 0; t < tensor.tokens(); t++) {
-                MemorySegment.copy(in, 4 * ((long) t * width + column), floats, 4L * t * tensor.width(), 4L * tensor.width());
-            }
+            copyRows(in, 4 * column, width, floats, 0, tensor.width(), tensor.width(), tensor.tokens());
             rotate(tensor, floats, false);
             RowFloats.fromF32(kernels, tensor.type(), floats, tensor.elements(), tensor.rows());
             column += tensor.width();
+        }
+    }
+
+    /** Rows of {@code count} floats; strides are floats, too. A loop that is compiled once, and not with each of its callers. */
+    private static void copyRows(MemorySegment from, long at, long stride, MemorySegment to, long toAt, long toStride, long count, int rows) {
+        for (int t = 0; t < rows; t++) {
+            MemorySegment.copy(from, at + 4 * t * stride, to, toAt + 4 * t * toStride, 4 * count);
         }
     }
 

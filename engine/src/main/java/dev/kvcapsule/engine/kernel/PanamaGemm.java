@@ -11,7 +11,7 @@ public final class PanamaGemm implements GemmKernel {
     @Override
     public void multiplyAdd(int m, int n, int k, Operand a, Operand b, Operand c, TransformScratch scratch) {
         ScalarGemm.check(m, n, k, a, b, c);
-        new PanamaProduct(n, (row, first, count, to, at) -> row(a, row, first, count, to, at, scratch.transposition()),
+        new PanamaProduct(n, (row, first, count, to, at) -> row(a, row, first, count, to, at, scratch.transposition()), false,
                 (first, depth, column, to) -> panel(b, first, depth, column, Math.min(PanamaTile.COLUMNS, n - column), to, scratch.transposition()),
                 c.memory(), c.offset(), c.stride(), scratch).run(m, k);
     }

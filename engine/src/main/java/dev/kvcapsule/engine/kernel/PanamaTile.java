@@ -53,7 +53,7 @@ final class PanamaTile {
         }
     }
 
-    /** One row of sums: {@code c += value * b[row]} for a list of pairs, a value and the number of a row of b. */
+    /** One row of sums: {@code c += value * b[row]} for a list of pairs, a value and where its row of b begins, as the bits of a float. */
     static void sparse(float[] list, int at, int count, float[] b, float[] c, int cAt) {
         FloatVector s0 = FloatVector.fromArray(FLOAT, c, cAt + 0 * LANES);
         FloatVector s1 = FloatVector.fromArray(FLOAT, c, cAt + 1 * LANES);
@@ -69,7 +69,7 @@ final class PanamaTile {
         FloatVector s11 = FloatVector.fromArray(FLOAT, c, cAt + 11 * LANES);
         for (int i = 0; i < count; i++) {
             FloatVector value = FloatVector.broadcast(FLOAT, list[at + 2 * i]);
-            int row = (int) list[at + 2 * i + 1] * COLUMNS;
+            int row = Float.floatToRawIntBits(list[at + 2 * i + 1]);
             s0 = value.fma(FloatVector.fromArray(FLOAT, b, row + 0 * LANES), s0);
             s1 = value.fma(FloatVector.fromArray(FLOAT, b, row + 1 * LANES), s1);
             s2 = value.fma(FloatVector.fromArray(FLOAT, b, row + 2 * LANES), s2);

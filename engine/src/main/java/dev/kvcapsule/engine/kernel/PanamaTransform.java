@@ -19,7 +19,7 @@ public final class PanamaTransform implements TransformKernel {
             TransformScratch scratch) {
         TransformBounds.checkSynthesis(basis, coefficients, from, fromStride, rows, to, toStride, tokens);
         new PanamaProduct(basis.width(),
-                (token, first, count, packed, at) -> MemorySegment.copy(coefficients, Bounds.FLOAT, from + 4 * (token * fromStride + first), packed, at, count),
+                (token, first, count, packed, at) -> MemorySegment.copy(coefficients, Bounds.FLOAT, from + 4 * (token * fromStride + first), packed, at, count), true,
                 (first, depth, column, panel) -> {
                     scratch.keep(BasisRows.touch(basis, first, depth, column, PanamaTile.COLUMNS));
                     for (int k = 0; k < depth; k++) {
