@@ -16,7 +16,7 @@ import java.util.List;
  */
 record TokenScales(List<Context> contexts) {
     /** Power of the attention that steps are in inverse proportion to: measured, docs/fidelity.md. */
-    private static final double STRENGTH = 0.3;
+    private static final double STRENGTH = 0.4;
 
     /** Where nothing is known of tokens, the last ones, which the next ones attend to most, are worth half the step. */
     private static final byte WINDOW = TokenScale.UNIT - TokenScale.OCTAVE;
