@@ -25,12 +25,12 @@ final class TrainCommand implements Callable<Integer> {
             }
             for (Profile profile : Profile.values()) {
                 run("encode", state.toString(), "-o", capsule.toString(), "--profile", profile.label(), "--model-facts",
-                        Samples.SMOLLM2_FACTS);
+                        Samples.SMOLLM2_FACTS, "--unsealed");
                 for (int round = 0; round < (profile == Profile.FAST ? ROUNDS : 1); round++) {
-                    run("decode", capsule.toString(), "-o", restored.toString());
+                    run("decode", capsule.toString(), "-o", restored.toString(), "--unsealed");
                 }
-                run("decode", capsule.toString(), "-o", restored.toString(), "--json", "--tokens", "64");
-                run("verify", capsule.toString());
+                run("decode", capsule.toString(), "-o", restored.toString(), "--json", "--tokens", "64", "--unsealed");
+                run("verify", capsule.toString(), "--unsealed");
             }
             run("inspect", capsule.toString());
             run("doctor", "--json");
