@@ -167,7 +167,7 @@ class CommandTest {
         }
         assertEquals(0, Run.fed(stateBytes, "compare", state, "-").exit());
         assertEquals(2, Run.fed(stateBytes, "compare", "-", "-").exit());
-        assertFails(3, "malformed", "standard input: offset 0", Run.fed("text".getBytes(StandardCharsets.UTF_8), "verify", "-", "--json"));
+        assertFails(3, "malformed", "standard input: offset 0", Run.fed("text".getBytes(StandardCharsets.UTF_8), "verify", "--unsealed", "-", "--json"));
     }
 
     @Test
