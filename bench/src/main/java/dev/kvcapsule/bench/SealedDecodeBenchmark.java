@@ -47,6 +47,11 @@ public class SealedDecodeBenchmark extends KernelBenchmark {
     }
 
     @Override
+    boolean hasOwnThreads() {
+        return true;
+    }
+
+    @Override
     void prepare(Arena arena) throws IOException {
         Instant now = Instant.now();
         // The keys' folder is needed for as long as the benchmark runs, and goes with the process.

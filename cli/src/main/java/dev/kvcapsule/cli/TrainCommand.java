@@ -1,5 +1,6 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.serving.files.TemporaryFolder;
 import dev.kvcapsule.testdata.Samples;
 import java.io.IOException;
 import java.io.InputStream;
@@ -33,6 +34,9 @@ final class TrainCommand implements Callable<Integer> {
                 run("verify", capsule.toString(), "--unsealed");
             }
             run("inspect", capsule.toString());
+            try (TemporaryFolder keys = TemporaryFolder.create("train")) {
+                seal(state, capsule, restored, keys.resolve("keys").toString());
+            }
             run("doctor", "--json");
         } finally {
             Files.deleteIfExists(state);
@@ -40,6 +44,16 @@ final class TrainCommand implements Callable<Integer> {
             Files.deleteIfExists(restored);
         }
         return ExitCode.DONE;
+    }
+
+    private static void seal(Path state, Path capsule, Path restored, String keys) {
+        run("keys", "new", "--tenant", "train", "--keys", keys);
+        run("encode", state.toString(), "-o", capsule.toString(), "--profile", "fast", "--model-facts", Samples.SMOLLM2_FACTS, "--keys", keys, "--scope", "org=train,user=train");
+        for (int round = 0; round < ROUNDS; round++) {
+            run("decode", capsule.toString(), "-o", restored.toString(), "--keys", keys, "--as", "org=train,user=train");
+        }
+        run("verify", capsule.toString(), "--keys", keys);
+        run("inspect", capsule.toString());
     }
 
     private static void run(String... args) {
