@@ -1,6 +1,5 @@
 package dev.kvcapsule.codecs.capsule;
 
-import com.sun.management.HotSpotDiagnosticMXBean;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.keys.KeyFolder;
@@ -10,7 +9,6 @@ import dev.kvcapsule.engine.seal.CapsuleOpening;
 import dev.kvcapsule.engine.seal.SealClaims;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,14 +19,14 @@ import java.util.Optional;
 final class SecretsInHeap {
     private SecretsInHeap() {}
 
-    public static void main(String[] args) throws IOException {
+    public static void main(String[] args) throws IOException, InterruptedException {
         Path folder = Path.of(args[0]);
         KeyFolder keys = KeyFolder.open(folder.resolve("keys"), null);
         keys.newSigningKey(Optional.of(TestKeys.KID), KeyStatus.ACTIVE, TestKeys.NOW.minusSeconds(1), Optional.empty());
         keys.newTenantKey(TestKeys.TENANT);
         SealClaims claims = use(keys);
         Path dump = folder.resolve("heap.hprof");
-        ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class).dumpHeap(dump.toString(), true);
+        dump(dump);
         String heap = new String(Files.readAllBytes(dump), StandardCharsets.ISO_8859_1);
         if (!heap.contains(latin(claims.capsuleId()))) {
             throw new AssertionError("the dump does not even hold what is public");
@@ -41,6 +39,16 @@ final class SecretsInHeap {
             look(heap, name + " as text", secret.getBytes(StandardCharsets.US_ASCII));
         }
         System.out.println("no secret in " + heap.length() + " bytes");
+    }
+
+    /** What is reachable, by the JDK's own tool. */
+    private static void dump(Path file) throws IOException, InterruptedException {
+        String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
+        Process process = new ProcessBuilder(jcmd, Long.toString(ProcessHandle.current().pid()), "GC.heap_dump", file.toString()).redirectErrorStream(true).start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        if (process.waitFor() != 0 || !Files.exists(file)) {
+            throw new IOException("jcmd: " + output);
+        }
     }
 
     private static SealClaims use(KeyFolder keys) throws IOException {

@@ -7,14 +7,13 @@ import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
 import java.lang.foreign.MemorySegment;
 
-/** Opens encrypted frames, for one thread: into memory of its own that is zeroed when it is closed. */
+/** Opens encrypted frames, for one thread: into memory of its own, which is zeroed when it is given back. */
 final class SealedFrames implements FrameOpener {
     private final Aead aead;
     private final LeafHash hash;
     private final FrameKeys keys;
     private final RefusalLog log;
     private final GrowingBuffer plain = new GrowingBuffer();
-    private long used;
 
     SealedFrames(Aead aead, LeafHash hash, FrameKeys keys, RefusalLog log) {
         this.aead = aead;
@@ -26,10 +25,6 @@ final class SealedFrames implements FrameOpener {
     @Override
     public MemorySegment open(Frame frame) throws CapsuleRefusedException {
         long bytes = frame.payload().byteSize();
-        if (bytes > used) {
-            zero();
-            used = bytes;
-        }
         MemorySegment target = plain.atLeast(bytes).asSlice(0, bytes);
         if (!aead.decrypt(keys.nonce(frame.sequence()), keys.associated(frame.header()), frame.payload(), frame.tag(), target)) {
             String message = "offset " + frame.payloadOffset() + ", " + frame.name() + " " + frame.item() + "." + frame.piece() + ": the tag does not hold";
@@ -44,16 +39,8 @@ final class SealedFrames implements FrameOpener {
         return hash.leaf(frame.header(), frame.payload(), frame.tag());
     }
 
-    /** A larger buffer takes the place of one that is given back: what it held goes first. */
-    private void zero() {
-        if (used > 0) {
-            plain.atLeast(used).asSlice(0, used).fill((byte) 0);
-        }
-    }
-
     @Override
     public void close() {
-        zero();
         plain.close();
         aead.close();
         hash.close();
