@@ -11,11 +11,14 @@ module dev.kvcapsule.engine {
     exports dev.kvcapsule.engine.compare;
     exports dev.kvcapsule.engine.format;
     exports dev.kvcapsule.engine.kernel;
+    exports dev.kvcapsule.engine.keys;
     exports dev.kvcapsule.engine.linalg;
     exports dev.kvcapsule.engine.memory;
     exports dev.kvcapsule.engine.pipeline;
+    exports dev.kvcapsule.engine.seal;
 
     uses dev.kvcapsule.engine.calibration.CalibrationFactory;
     uses dev.kvcapsule.engine.codec.CodecFactory;
     uses dev.kvcapsule.engine.linalg.LinearAlgebraProvider;
+    uses dev.kvcapsule.engine.seal.CryptoProvider;
 }

@@ -5,4 +5,5 @@ module dev.kvcapsule.nativelib {
     exports dev.kvcapsule.blas;
 
     provides dev.kvcapsule.engine.linalg.LinearAlgebraProvider with dev.kvcapsule.blas.OpenBlasProvider;
+    provides dev.kvcapsule.engine.seal.CryptoProvider with dev.kvcapsule.openssl.OpenSslCrypto;
 }

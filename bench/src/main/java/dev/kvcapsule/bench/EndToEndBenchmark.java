@@ -50,6 +50,11 @@ public class EndToEndBenchmark extends KernelBenchmark {
     public EndToEndBenchmark() {}
 
     @Override
+    boolean hasOwnThreads() {
+        return true;
+    }
+
+    @Override
     void prepare(Arena arena) throws IOException {
         made = Codecs.create(codec);
         memory = arena.allocate(workload().bytes() + workload().bytes() / 8 + (1 << 20), 64);

@@ -104,7 +104,7 @@ final class ShortRunner {
 
     /** Runs until everything that is hot has been compiled: code that waits for it is slow, so calls are counted, and time only where it is long. */
     private void warmUp(ShortCase one) throws IOException {
-        if (one.owner() instanceof EndToEndBenchmark || one.owner() instanceof CompressorBenchmark) {
+        if (one.owner().hasOwnThreads() || one.owner() instanceof CompressorBenchmark) {
             // One call does so much, or needs no compiler.
             one.step().run(amount);
             Compiler.awaitQuiet();
@@ -132,7 +132,7 @@ final class ShortRunner {
         while (rounds < MOST_ROUNDS && (rounds < LEAST_ROUNDS || System.nanoTime() - start < roundNanos)) {
             progress.accept("measuring, round " + (rounds + 1));
             for (int c = 0; c < cases.size(); c++) {
-                boolean pipeline = cases.get(c).owner() instanceof EndToEndBenchmark;
+                boolean pipeline = cases.get(c).owner().hasOwnThreads();
                 copies[c][rounds] = rate(copy::tile, pipeline ? COPY_BY_CLOCK_NANOS : COPY_NANOS, !pipeline);
                 rates[c][rounds] = rate(cases.get(c).step(), BATCH_NANOS, !pipeline);
             }

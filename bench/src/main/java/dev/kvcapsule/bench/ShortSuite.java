@@ -3,6 +3,7 @@ package dev.kvcapsule.bench;
 import dev.kvcapsule.bench.CompressorBenchmark.Data;
 import dev.kvcapsule.engine.cache.Part;
 import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.engine.seal.AeadAlgorithm;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -13,6 +14,7 @@ final class ShortSuite {
     private static final double ENCODE_OF_COPY = 0.25;
     private static final double RANS_RATE = 1.5;
     private static final double RANS_OVER_ZSTD = 2;
+    private static final double SEAL_RATE = 3;
     private static final int RANS_RATE_BITS = 512;
     private static final double LOSSLESS_RATIO = 1.18;
     private static final double LOSSLESS_OVER_ZSTD19 = 10;
@@ -47,6 +49,9 @@ final class ShortSuite {
                 rans(cases, kernels, data, fast);
             }
             staging(cases, kernels);
+        }
+        for (String provider : List.of("best", "jdk")) {
+            seal(cases, provider);
         }
         for (String compressor : List.of("zstd-3", "lz4")) {
             for (Data data : List.of(Data.CODES, Data.HIGH_BYTES)) {
@@ -84,6 +89,21 @@ final class ShortSuite {
         boolean apply = fast && bits == 4;
         cases.add(ShortCase.of("rotated-" + bits + " decode, " + kernels, benchmark, benchmark::decode, targets(apply, Target.ofCopy(DECODE_OF_COPY))));
         cases.add(ShortCase.of("rotated-" + bits + " encode, " + kernels, benchmark, benchmark::encode, targets(apply, Target.ofCopy(ENCODE_OF_COPY))));
+    }
+
+    private static void seal(List<ShortCase> cases, String provider) {
+        for (AeadAlgorithm algorithm : AeadAlgorithm.values()) {
+            SealBenchmark benchmark = new SealBenchmark();
+            benchmark.provider = provider;
+            benchmark.algorithm = algorithm;
+            String what = algorithm.label() + ", " + provider;
+            Target[] targets = targets(algorithm == AeadAlgorithm.AES_256_GCM && provider.equals("best"), Target.rate(SEAL_RATE));
+            cases.add(ShortCase.of("seal " + what, benchmark, benchmark::seal, targets));
+            cases.add(ShortCase.of("unseal " + what, benchmark, benchmark::open, targets));
+            if (algorithm == AeadAlgorithm.AES_256_GCM) {
+                cases.add(ShortCase.of("seal: sha-256, " + provider, benchmark, benchmark::hash));
+            }
+        }
     }
 
     private static void rans(List<ShortCase> cases, String kernels, SymbolSource data, boolean fast) {
@@ -138,6 +158,23 @@ final class ShortSuite {
                     benchmark.threads = count;
                     benchmark.decode(amount);
                 }, decode).withRatio(benchmark::ratio));
+            }
+        }
+        for (String codec : List.of("kivi:bits=4,entropy=off", "rotated:bits=4", "lossless", "raw")) {
+            SealedDecodeBenchmark benchmark = new SealedDecodeBenchmark();
+            benchmark.kernels = kernelNames.getFirst();
+            benchmark.codec = codec;
+            for (int threads = 1; threads <= 2; threads++) {
+                int count = threads;
+                String suffix = ", " + threads + (threads == 1 ? " thread" : " threads");
+                cases.add(ShortCase.of("seal: " + codec + " decode, unsealed" + suffix, benchmark, amount -> {
+                    benchmark.threads = count;
+                    benchmark.unsealed(amount);
+                }));
+                cases.add(ShortCase.of("seal: " + codec + " decode, sealed" + suffix, benchmark, amount -> {
+                    benchmark.threads = count;
+                    benchmark.sealed(amount);
+                }));
             }
         }
         for (String compressor : List.of("lz4", "zstd-1", "zstd-3", "zstd-19")) {

@@ -77,6 +77,11 @@ public abstract class TileBenchmark {
         }
     }
 
+    /** Whether threads of its own do the work, so that it is timed by the clock and not by what this thread takes of a processor. */
+    boolean hasOwnThreads() {
+        return false;
+    }
+
     /** Allocates and fills what the benchmark methods need. */
     abstract void prepare(Arena arena) throws IOException;
 

@@ -130,7 +130,7 @@ class BenchmarksTest {
 
     @Test
     void jmhKnowsThemAll() throws IOException {
-        assertEquals(10, benchmarkClasses().size(), benchmarkClasses().toString());
+        assertEquals(12, benchmarkClasses().size(), benchmarkClasses().toString());
     }
 
     @Test

@@ -20,9 +20,6 @@ final class CommonOptions {
     @Option(names = "--json", description = "Print one JSON object on standard output.")
     private boolean json;
 
-    @Option(names = "--unsealed", description = "Write or read a capsule without a seal, which is what this version's capsules are.")
-    private boolean unsealed;
-
     @CommandLine.Spec(CommandLine.Spec.Target.MIXEE)
     private CommandLine.Model.CommandSpec spec;
 
@@ -38,11 +35,9 @@ final class CommonOptions {
         return spec.commandLine().getErr();
     }
 
-    /** Says that a capsule is open to anyone, if {@code --unsealed} asked for it to be so. */
+    /** Says that a capsule is open to anyone. */
     void noteUnsealed(String capsule) {
-        if (unsealed) {
-            err().println("capsule: note: " + capsule + " is not sealed: whoever has it can read and change it");
-        }
+        err().println("capsule: note: " + capsule + " is not sealed: whoever has it can read and change it");
     }
 
     /** Worker threads. */

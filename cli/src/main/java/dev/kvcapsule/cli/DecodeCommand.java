@@ -1,7 +1,12 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
+import dev.kvcapsule.engine.seal.CapsuleOpening;
+import dev.kvcapsule.engine.seal.RestoreContext;
+import dev.kvcapsule.engine.seal.SealClaims;
 import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.CapsuleFiles;
@@ -10,6 +15,8 @@ import dev.kvcapsule.serving.files.InputFile;
 import dev.kvcapsule.serving.files.FolderBases;
 import dev.kvcapsule.serving.files.OutputException;
 import dev.kvcapsule.serving.files.TemporaryFile;
+import dev.kvcapsule.serving.llamacpp.GgufModel;
+import dev.kvcapsule.serving.llamacpp.ModelFile;
 import java.io.IOException;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
@@ -27,8 +34,8 @@ import picocli.CommandLine.Parameters;
 
 /** Capsule to state. */
 @Command(name = "decode", mixinStandardHelpOptions = true, sortOptions = false, description = "Restores a KV cache from a capsule.",
-        footerHeading = "%nExamples:%n", footer = {"  capsule decode slot.kvc -o slot.bin", "  capsule decode slot.kvc -o first.bin --tokens 1000",
-            "  capsule decode slot.kvc -o cache.safetensors --format safetensors", "", "The output appears when everything is decoded and checked, and not before."})
+        footerHeading = "%nExamples:%n", footer = {"  capsule decode slot.kvc -o slot.bin --as org=acme,user=ann --model model.gguf",
+            "  capsule decode slot.kvc -o first.bin --as org=acme,user=ann --tokens 1000", "  capsule decode slot.kvc -o cache.safetensors --format safetensors --unsealed", "", "The output appears when everything is decoded and checked, and not before."})
 final class DecodeCommand implements Callable<Integer> {
     @Parameters(paramLabel = "IN.kvc", description = "The capsule; - is standard input.")
     private Path capsule;
@@ -42,8 +49,17 @@ final class DecodeCommand implements Callable<Integer> {
     @Option(names = "--tokens", paramLabel = "N", description = "Restore the first N tokens only, reading only the tiles that hold them.")
     private Integer tokens;
 
+    @Option(names = "--model", paramLabel = "M.gguf", description = "The model that will use the state: what the capsule is bound to must be it.")
+    private Path model;
+
+    @Option(names = "--allow-older-generation", description = "Restore a capsule though its session has a later one: a fork, told on standard error.")
+    private boolean allowOlder;
+
     @Mixin
     private BasisOptions basis;
+
+    @Mixin
+    private OpenOptions seal;
 
     @Mixin
     private CommonOptions options;
@@ -62,7 +78,9 @@ final class DecodeCommand implements Callable<Integer> {
         try (ProgressBar bar = ProgressBar.start("decoding", options.err())) {
             report = Inputs.writing(output, () -> standard ? staged(Inputs.standardOutput(), bar) : toFile(bar));
         }
-        options.noteUnsealed(Inputs.name(capsule));
+        if (!seal.isSealed()) {
+            options.noteUnsealed(Inputs.name(capsule));
+        }
         print(report, (System.nanoTime() - start) / 1e9, standard);
         return ExitCode.DONE;
     }
@@ -78,15 +96,49 @@ final class DecodeCommand implements Callable<Integer> {
     private DecodeReport decode(FileChannel out, ProgressBar bar) throws IOException {
         Optional<String> name = Optional.ofNullable(format);
         OptionalInt count = tokens == null ? OptionalInt.empty() : OptionalInt.of(tokens);
-        if (Inputs.isStandard(capsule) && tokens == null) {
-            try (FolderBases bases = basis.open(capsule)) {
-                CapsuleReader reader = CapsuleReader.of(Channels.newChannel(System.in));
-                return CapsuleFiles.decode(reader, name, count, out, pipeline(reader, bar, bases));
+        try (Opening opening = seal.isSealed() ? seal.opening(context(), true, allowOlder, options.err()) : Opening.unsealed()) {
+            if (Inputs.isStandard(capsule) && tokens == null) {
+                try (FolderBases bases = basis.open(capsule)) {
+                    CapsuleReader reader = CapsuleReader.of(Channels.newChannel(System.in), opening);
+                    return decode(reader, name, count, out, bar, bases, opening);
+                }
+            }
+            try (InputFile in = open(); FolderBases bases = basis.open(capsule)) {
+                return decode(Inputs.capsule(in, opening), name, count, out, bar, bases, opening);
             }
         }
-        try (InputFile in = Inputs.open(capsule); FolderBases bases = basis.open(capsule)) {
-            CapsuleReader reader = Inputs.capsule(in);
-            return CapsuleFiles.decode(reader, name, count, out, pipeline(reader, bar, bases));
+    }
+
+    private DecodeReport decode(CapsuleReader reader, Optional<String> name, OptionalInt count, FileChannel out, ProgressBar bar, FolderBases bases, Opening opening)
+            throws IOException {
+        DecodeReport report = CapsuleFiles.decode(reader, name, count, out, pipeline(reader, bar, bases));
+        if (opening instanceof CapsuleOpening sealed) {
+            noteUnchecked(sealed.claims());
+        }
+        return report;
+    }
+
+    /** With a seal, a capsule that is not there and one that is another's look the same. */
+    private InputFile open() throws IOException {
+        if (seal.isSealed() && !Inputs.isStandard(capsule) && Files.notExists(capsule)) {
+            throw CapsuleRefusedException.notFound();
+        }
+        return Inputs.open(capsule);
+    }
+
+    private RestoreContext context() throws IOException {
+        if (model == null) {
+            return RestoreContext.UNCHECKED;
+        }
+        try (ProgressBar bar = ProgressBar.start("hashing the model", options.err())) {
+            return Inputs.about(model.toString(), () -> new RestoreContext(Optional.of(ModelFile.identify(model, bar)), Optional.empty(),
+                    Optional.of(ModelFile.structure(GgufModel.facts(model))), Optional.empty(), false));
+        }
+    }
+
+    private void noteUnchecked(SealClaims claims) {
+        if (claims.model().isPresent() && model == null) {
+            options.err().println("capsule: note: the capsule is for model '" + claims.model().get().id() + "'; --model checks that yours is the same");
         }
     }
 

@@ -34,7 +34,7 @@ import picocli.CommandLine.Mixin;
 
 /** The main job, on real data that comes with the program. */
 @Command(name = "demo", mixinStandardHelpOptions = true,
-        description = "Encodes a real KV cache with every codec, verifies and decodes the capsules, and shows what it cost.",
+        description = "Encodes a real KV cache with every codec, verifies and decodes the capsules, and shows what it cost; then seals one, and shows who gets it back.",
         footerHeading = "%nExamples:%n", footer = {"  capsule demo", "  capsule demo --json | jq .codecs"})
 final class DemoCommand implements Callable<Integer> {
     private static final List<String> CODECS = List.of("raw", "lossless", "fp8", "kivi:bits=4,entropy=off", "kivi:bits=4", "kivi:bits=4,group=64,rope=pre,residual=32,sink=4", "kivi:bits=2", "rotated:bits=4,entropy=off",
@@ -76,7 +76,9 @@ final class DemoCommand implements Callable<Integer> {
                 rows.add(row);
                 print(row, stateBytes);
             }
-            finish(cache, rows, stateBytes);
+            Codec codec = Codecs.create(CODECS.getLast());
+            Map<String, Object> seal = DemoSeal.run(folder, state, facts, codec, options.pipeline(codec.spec(), Long.MAX_VALUE, Progress.NONE, Bases.NONE));
+            finish(cache, rows, stateBytes, seal);
         }
     }
 
@@ -121,10 +123,12 @@ final class DemoCommand implements Callable<Integer> {
         return relative == 0 ? "0" : String.format(Locale.ROOT, "%.2e", relative);
     }
 
-    private void finish(KvCache cache, List<Row> rows, long stateBytes) {
+    private void finish(KvCache cache, List<Row> rows, long stateBytes, Map<String, Object> seal) {
         if (!options.json()) {
             options.out().printf(Locale.ROOT, "%nErrors are relative (0 is no difference); times are of files, the best of %d runs on %d threads, flushed to the disk.%n", RUNS,
                     options.threads());
+            options.out().printf("%nThe same capsule sealed for user ann, with keys made for this run:%n");
+            seal.forEach((who, outcome) -> options.out().printf("  %-36s %s%n", who, outcome.equals("restored") ? outcome : "refused: " + outcome));
             return;
         }
         List<Object> codecs = new ArrayList<>();
@@ -150,6 +154,7 @@ final class DemoCommand implements Callable<Integer> {
                 .put("ratio", best.ratio())
                 .put("seconds", seconds)
                 .put("codec", best.codec())
-                .put("codecs", codecs));
+                .put("codecs", codecs)
+                .put("seal", seal));
     }
 }

@@ -5,6 +5,7 @@ import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.linalg.LinearAlgebra;
 import dev.kvcapsule.engine.linalg.LinearAlgebras;
+import dev.kvcapsule.engine.seal.CryptoProvider;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
@@ -38,6 +39,7 @@ final class DoctorCommand implements Callable<Integer> {
         findings.add(new Finding("codecs", String.valueOf(Codecs.all().size()), Codecs.all().stream().map(CodecFactory::name).collect(Collectors.joining(", "))));
         findings.add(new Finding("cuda", "no", "this version has no CUDA kernels; codecs run on the processor"));
         findings.add(linearAlgebra());
+        findings.add(crypto());
         findings.add(libllama());
         if (options.json()) {
             JsonReport json = new JsonReport();
@@ -92,6 +94,17 @@ final class DoctorCommand implements Callable<Integer> {
             return new Finding("blas", best.name(), detail);
         } catch (IllegalStateException e) {
             return new Finding("blas", "no", e.getMessage());
+        }
+    }
+
+    private static Finding crypto() {
+        String forced = System.getProperty(CryptoProvider.PROPERTY);
+        try {
+            CryptoProvider best = CryptoProvider.best();
+            String why = best.name().equals("jdk") ? "no libcrypto was found: sealing is slow until the JVM has compiled its ciphers" : "the system's libcrypto";
+            return new Finding("crypto", best.name(), forced == null ? why : "forced by " + CryptoProvider.PROPERTY);
+        } catch (IllegalStateException e) {
+            return new Finding("crypto", "no", e.getMessage());
         }
     }
 

@@ -9,6 +9,8 @@ import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.pipeline.CapsuleEncoder;
 import dev.kvcapsule.engine.pipeline.EncodeReport;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
+import dev.kvcapsule.engine.seal.CapsuleSeal;
+import dev.kvcapsule.engine.seal.SealSpec;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.FolderBases;
@@ -28,8 +30,9 @@ import picocli.CommandLine.Parameters;
 @Command(name = "encode", mixinStandardHelpOptions = true, description = "Encodes a KV cache as a capsule.", sortOptions = false, footerHeading = "%nFormats of STATE:%n", footer = {
     "  llama.cpp GGSQ v2/v3, llama_state_seq_get_data buffer, GGSN, safetensors; found by their magic.", "", "Profiles:",
     "  exact     lossless", "  fast      4 bits at memory speed", "  balanced  4 bits, rotated and entropy-coded", "  small     3 bits, rotated and entropy-coded", "  With --basis, balanced and small are klt: about 28 and 50 times smaller.", "", "Examples:",
-    "  capsule encode slot.bin -o slot.kvc --model model.gguf", "  capsule encode slot.bin -o slot.kvc --codec kivi:bits=4,group=64",
-    "  capsule encode slot.bin -o slot.kvc --model model.gguf --basis model.kvb --codec klt:ratio=40", "  capsule encode --codec kivi:help", "  capsule encode - -o - --profile fast < slot.bin | ssh host 'capsule decode - -o slot.bin'"})
+    "  capsule encode slot.bin -o slot.kvc --model model.gguf --scope org=acme,user=ann", "  capsule encode slot.bin -o slot.kvc --codec kivi:bits=4,group=64 --unsealed",
+    "  capsule encode slot.bin -o slot.kvc --model model.gguf --basis model.kvb --codec klt:ratio=40 --scope org=acme,user=ann,session=s1 --expires 12h", "  capsule encode --codec kivi:help",
+    "  capsule encode - -o - --profile fast --unsealed < slot.bin | ssh host 'capsule decode - -o slot.bin --unsealed'"})
 final class EncodeCommand implements Callable<Integer> {
     @Parameters(paramLabel = "STATE", arity = "0..1", description = "The cache's file; - is standard input.")
     private Path state;
@@ -48,6 +51,9 @@ final class EncodeCommand implements Callable<Integer> {
 
     @Mixin
     private BasisOptions basis;
+
+    @Mixin
+    private SealOptions seal;
 
     @Mixin
     private CommonOptions options;
@@ -70,23 +76,26 @@ final class EncodeCommand implements Callable<Integer> {
             throw new Failures.UsageException("--json and the capsule cannot both go to standard output");
         }
         long start = System.nanoTime();
+        SealSpec plan = seal.isSealed() ? seal.plan(model.identity(options.err())) : null;
         try (InputFile in = Inputs.open(state); FolderBases bases = basis.open(state); ProgressBar bar = ProgressBar.start("encoding", options.err())) {
             KvCache cache = Inputs.read(in, state, facts);
             PipelineOptions pipeline = options.pipeline(chosen.spec(), cache.layout().tensorBytes(), bar, bases);
-            EncodeReport report = Inputs.writing(output, () -> encode(cache, chosen, pipeline));
-            bar.clear();
-            noteUnknownRope(cache, chosen);
-            print(cache, report, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9, standard);
+            try (CapsuleSeal sealing = plan == null ? null : seal.seal(plan, cache)) {
+                EncodeReport report = Inputs.writing(output, () -> encode(cache, chosen, pipeline, sealing));
+                bar.clear();
+                noteUnknownRope(cache, chosen);
+                print(cache, report, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9, standard, sealing);
+            }
         }
         return ExitCode.DONE;
     }
 
-    private EncodeReport encode(KvCache cache, Codec chosen, PipelineOptions pipeline) throws IOException {
+    private EncodeReport encode(KvCache cache, Codec chosen, PipelineOptions pipeline, CapsuleSeal sealing) throws IOException {
         if (Inputs.isStandardOutput(output)) {
-            return CapsuleEncoder.encode(cache, chosen, Inputs.marked(Inputs.standardOutput()), pipeline);
+            return CapsuleEncoder.encode(cache, chosen, Inputs.marked(Inputs.standardOutput()), pipeline, sealing);
         }
         try (AtomicOutput out = AtomicOutput.create(output)) {
-            EncodeReport report = CapsuleEncoder.encode(cache, chosen, Inputs.marked(out.channel()), pipeline);
+            EncodeReport report = CapsuleEncoder.encode(cache, chosen, Inputs.marked(out.channel()), pipeline, sealing);
             out.commit();
             return report;
         }
@@ -146,16 +155,18 @@ final class EncodeCommand implements Callable<Integer> {
         }
     }
 
-    private void print(KvCache cache, EncodeReport report, long rawBytes, double seconds, boolean standard) {
+    private void print(KvCache cache, EncodeReport report, long rawBytes, double seconds, boolean standard, CapsuleSeal sealing) {
         if (report.trailer().losslessTiles() > 0) {
             options.err().println("capsule: warning: " + report.trailer().losslessTiles() + " of " + report.tiles()
                     + " tiles hold infinities, NaN or extremes and were coded losslessly");
         }
         warnIfNotReached(report, (double) rawBytes / report.capsuleBytes());
-        options.noteUnsealed(standard ? "standard output" : output.toString());
+        if (sealing == null) {
+            options.noteUnsealed(standard ? "standard output" : output.toString());
+        }
         double ratio = (double) rawBytes / report.capsuleBytes();
         if (options.json()) {
-            options.out().println(new JsonReport()
+            JsonReport json = new JsonReport()
                     .put("tokens", cache.layout().tokens())
                     .put("layers", cache.layout().layers())
                     .put("raw_bytes", rawBytes)
@@ -165,10 +176,16 @@ final class EncodeCommand implements Callable<Integer> {
                     .put("codec", report.manifest().codec().toString())
                     .put("tiles", report.tiles())
                     .put("lossless_tiles", report.trailer().losslessTiles())
-                    .put("relative_error", report.trailer().relativeError()));
+                    .put("relative_error", report.trailer().relativeError())
+                    .put("sealed", sealing != null);
+            if (sealing != null) {
+                json.put("seal", SealReport.of(sealing.claims()));
+            }
+            options.out().println(json);
         } else if (!standard) {
-            options.out().printf(Locale.ROOT, "%s: %d tokens, %d layers, %s -> %s (%.2fx), relative error %.2g, %.2f s%n", output, cache.layout().tokens(),
-                    cache.layout().layers(), Sizes.text(rawBytes), Sizes.text(report.capsuleBytes()), ratio, report.trailer().relativeError(), seconds);
+            options.out().printf(Locale.ROOT, "%s: %d tokens, %d layers, %s -> %s (%.2fx), relative error %.2g, %s%.2f s%n", output, cache.layout().tokens(),
+                    cache.layout().layers(), Sizes.text(rawBytes), Sizes.text(report.capsuleBytes()), ratio, report.trailer().relativeError(),
+                    sealing == null ? "" : "sealed until " + sealing.claims().expires() + ", ", seconds);
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.keys.KeyException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
@@ -86,7 +87,8 @@ final class Failures implements CommandLine.IExecutionExceptionHandler, CommandL
             }
             case UncheckedIOException e -> classify(e.getCause());
             case MalformedDataException e -> new Failure(ExitCode.MALFORMED, "malformed", e.getMessage());
-            case CapsuleRefusedException e -> new Failure(ExitCode.REFUSED, "refused", e.getMessage());
+            case CapsuleRefusedException e -> new Failure(ExitCode.REFUSED, e.code().toOutsiders().label(), e.getMessage());
+            case KeyException e -> new Failure(ExitCode.USAGE, "keys", e.getMessage());
             case NoSuchFileException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", e.getFile() + ": no such file");
             case AccessDeniedException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", e.getFile() + ": access denied");
             case FileSystemException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", e.getMessage());

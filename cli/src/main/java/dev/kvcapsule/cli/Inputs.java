@@ -3,6 +3,7 @@ package dev.kvcapsule.cli;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.InputFile;
@@ -52,12 +53,12 @@ final class Inputs {
         });
     }
 
-    /** Opens a capsule. */
-    static CapsuleReader capsule(InputFile in) throws IOException {
+    /** Opens a capsule. @param opening decides about its seal */
+    static CapsuleReader capsule(InputFile in, Opening opening) throws IOException {
         if (!CapsuleReader.recognises(in.bytes()) && isState(in)) {
             throw MalformedDataException.at(0, "magic", "this is a state, not a capsule: 'capsule encode' makes a capsule of it");
         }
-        return CapsuleReader.of(in.bytes());
+        return CapsuleReader.of(in.bytes(), opening);
     }
 
     private static boolean isState(InputFile in) {

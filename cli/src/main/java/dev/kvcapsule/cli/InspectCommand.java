@@ -9,6 +9,8 @@ import dev.kvcapsule.engine.calibration.CalibrationFactory;
 import dev.kvcapsule.engine.calibration.Calibrations;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.CapsuleSummary;
+import dev.kvcapsule.engine.format.Opening;
+import dev.kvcapsule.engine.seal.PublicOpening;
 import dev.kvcapsule.serving.RopeText;
 import dev.kvcapsule.serving.files.InputFile;
 import java.io.IOException;
@@ -43,11 +45,14 @@ final class InspectCommand implements Callable<Integer> {
                 describe(Inputs.about(Inputs.name(capsule), () -> basis.get().describe(in.bytes())));
                 return ExitCode.DONE;
             }
-            CapsuleSummary summary = Inputs.about(Inputs.name(capsule), () -> CapsuleSummary.read(Inputs.capsule(in)));
-            if (options.json()) {
-                options.out().println(json(summary, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9));
-            } else {
-                text(summary, in.bytes().byteSize());
+            boolean sealed = CapsuleReader.recognises(in.bytes()) && CapsuleReader.looksSealed(in.bytes());
+            try (Opening opening = sealed ? PublicOpening.showing() : Opening.unsealed()) {
+                CapsuleSummary summary = Inputs.about(Inputs.name(capsule), () -> CapsuleSummary.read(Inputs.capsule(in, opening)));
+                if (options.json()) {
+                    options.out().println(json(summary, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9, opening));
+                } else {
+                    text(summary, in.bytes().byteSize(), opening);
+                }
             }
         }
         return ExitCode.DONE;
@@ -72,7 +77,7 @@ final class InspectCommand implements Callable<Integer> {
         }
     }
 
-    private JsonReport json(CapsuleSummary summary, long bytes, double seconds) {
+    private JsonReport json(CapsuleSummary summary, long bytes, double seconds, Opening opening) {
         CacheLayout layout = summary.manifest().layout();
         List<Object> caches = new ArrayList<>();
         for (SubCache sub : layout.subCaches()) {
@@ -98,7 +103,7 @@ final class InspectCommand implements Callable<Integer> {
             caches.add(fields);
         }
         long raw = layout.tensorBytes() + layout.blobBytes();
-        return new JsonReport()
+        JsonReport json = new JsonReport()
                 .put("tokens", layout.tokens())
                 .put("layers", layout.layers())
                 .put("raw_bytes", raw)
@@ -106,7 +111,7 @@ final class InspectCommand implements Callable<Integer> {
                 .put("ratio", (double) raw / bytes)
                 .put("seconds", seconds)
                 .put("codec", summary.manifest().codec().toString())
-                .put("sealed", false)
+                .put("sealed", opening.isSealed())
                 .put("tiles", summary.tiles())
                 .put("exact_tiles", summary.exactTiles())
                 .put("lossless_tiles", summary.trailer().losslessTiles())
@@ -114,6 +119,10 @@ final class InspectCommand implements Callable<Integer> {
                 .put("origin", layout.origin())
                 .put("bytes", parts(summary))
                 .put("caches", caches);
+        if (opening instanceof PublicOpening sealed) {
+            json.put("seal", SealReport.of(sealed.claims())).put("signed_by", sealed.kids());
+        }
+        return json;
     }
 
     private static Map<String, Object> parts(CapsuleSummary summary) {
@@ -128,9 +137,13 @@ final class InspectCommand implements Callable<Integer> {
         return parts;
     }
 
-    private void text(CapsuleSummary summary, long bytes) {
+    private void text(CapsuleSummary summary, long bytes, Opening opening) {
         CacheLayout layout = summary.manifest().layout();
-        options.out().printf(Locale.ROOT, "%s: capsule, format 1, not sealed%n", Inputs.name(capsule));
+        options.out().printf(Locale.ROOT, "%s: capsule, format 1, %s%n", Inputs.name(capsule), opening.isSealed() ? "sealed; what follows is not verified" : "not sealed");
+        if (opening instanceof PublicOpening sealed) {
+            options.out().printf("  %-15s %s%n", "signed by", String.join(", ", sealed.kids()));
+            SealReport.of(sealed.claims()).forEach((key, value) -> options.out().printf("  %-15s %s%n", key.replace('_', ' '), value));
+        }
         options.out().printf(Locale.ROOT, "  codec           %s%n", summary.manifest().codec());
         options.out().printf(Locale.ROOT, "  tokens          %d%n", layout.tokens());
         options.out().printf(Locale.ROOT, "  size            %s for %s of state (%.2fx)%n", Sizes.text(bytes),

@@ -12,13 +12,14 @@ import picocli.CommandLine.Command;
 @Command(name = "capsule", mixinStandardHelpOptions = true, version = "KV Capsule 0.1.0", synopsisSubcommandLabel = "COMMAND",
         description = "Compresses the KV cache of a language model into a capsule, and restores it.",
         footerHeading = "%nExamples:%n",
-        footer = {"  capsule demo", "  capsule encode slot.bin -o slot.kvc --model model.gguf", "  capsule decode slot.kvc -o slot.bin",
+        footer = {"  capsule demo", "  capsule keys new --tenant acme",
+            "  capsule encode slot.bin -o slot.kvc --model model.gguf --scope org=acme,user=ann", "  capsule decode slot.kvc -o slot.bin --as org=acme,user=ann",
             "  capsule encode --help          what a command takes; 'capsule help encode' says the same",
             "  source <(capsule generate-completion)    completion for bash and zsh in this shell", "", "Environment:",
             "  JAVA_HOME          a JDK 25; the usual places are searched otherwise", "  CAPSULE_JAVA_OPTS  more options for the JVM, such as -Xmx1g",
-            "  CAPSULE_HOME       where bases/ is (default: ~/.local/share/kvcapsule)", "  CAPSULE_LIBLLAMA   the folder of libllama, for 'capsule calibrate --text' and 'capsule report'", "", "Exit codes:",
+            "  CAPSULE_HOME       where keys/ and bases/ are (default: ~/.local/share/kvcapsule)", "  CAPSULE_KEYS_PASSWORD  password of an encrypted key registry", "  CAPSULE_LIBLLAMA   the folder of libllama, for 'capsule calibrate --text' and 'capsule report'", "", "Exit codes:",
             "  0  done", "  1  a bug of ours", "  2  wrong usage", "  3  malformed input", "  4  refused", "  5  input/output"},
-        subcommands = {DemoCommand.class, EncodeCommand.class, DecodeCommand.class, InspectCommand.class, VerifyCommand.class, CompareCommand.class,
+        subcommands = {DemoCommand.class, EncodeCommand.class, DecodeCommand.class, InspectCommand.class, VerifyCommand.class, KeysCommand.class, CompareCommand.class,
             CalibrateCommand.class, ReportCommand.class, DoctorCommand.class, BenchCommand.class, TrainCommand.class, AutoComplete.GenerateCompletion.class, CommandLine.HelpCommand.class})
 public final class Main implements Runnable {
     @CommandLine.Spec

@@ -1,6 +1,7 @@
 package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.serving.files.TemporaryFolder;
 import dev.kvcapsule.testdata.Samples;
 import java.io.IOException;
 import java.io.InputStream;
@@ -29,22 +30,25 @@ final class TrainCommand implements Callable<Integer> {
             }
             if (Kernels.whyNotPanama() == null) {
                 // Such a JVM is started for this codec; its kernels' profiles would only be diluted by others.
-                run("encode", state.toString(), "-o", capsule.toString(), "--codec", "klt:group=1,step=0.5", "--model-facts", Samples.SMOLLM2_FACTS);
+                run("encode", state.toString(), "-o", capsule.toString(), "--codec", "klt:group=1,step=0.5", "--model-facts", Samples.SMOLLM2_FACTS, "--unsealed");
                 for (int round = 0; round < ROUNDS; round++) {
-                    run("decode", capsule.toString(), "-o", restored.toString());
+                    run("decode", capsule.toString(), "-o", restored.toString(), "--unsealed");
                 }
                 return ExitCode.DONE;
             }
             for (Profile profile : Profile.values()) {
                 run("encode", state.toString(), "-o", capsule.toString(), "--profile", profile.label(), "--model-facts",
-                        Samples.SMOLLM2_FACTS);
+                        Samples.SMOLLM2_FACTS, "--unsealed");
                 for (int round = 0; round < (profile == Profile.FAST ? ROUNDS : 1); round++) {
-                    run("decode", capsule.toString(), "-o", restored.toString());
+                    run("decode", capsule.toString(), "-o", restored.toString(), "--unsealed");
                 }
-                run("decode", capsule.toString(), "-o", restored.toString(), "--json", "--tokens", "64");
-                run("verify", capsule.toString());
+                run("decode", capsule.toString(), "-o", restored.toString(), "--json", "--tokens", "64", "--unsealed");
+                run("verify", capsule.toString(), "--unsealed");
             }
             run("inspect", capsule.toString());
+            try (TemporaryFolder keys = TemporaryFolder.create("train")) {
+                seal(state, capsule, restored, keys.resolve("keys").toString());
+            }
             run("doctor", "--json");
         } finally {
             Files.deleteIfExists(state);
@@ -52,6 +56,16 @@ final class TrainCommand implements Callable<Integer> {
             Files.deleteIfExists(restored);
         }
         return ExitCode.DONE;
+    }
+
+    private static void seal(Path state, Path capsule, Path restored, String keys) {
+        run("keys", "new", "--tenant", "train", "--keys", keys);
+        run("encode", state.toString(), "-o", capsule.toString(), "--profile", "fast", "--model-facts", Samples.SMOLLM2_FACTS, "--keys", keys, "--scope", "org=train,user=train");
+        for (int round = 0; round < ROUNDS; round++) {
+            run("decode", capsule.toString(), "-o", restored.toString(), "--keys", keys, "--as", "org=train,user=train");
+        }
+        run("verify", capsule.toString(), "--keys", keys);
+        run("inspect", capsule.toString());
     }
 
     private static void run(String... args) {

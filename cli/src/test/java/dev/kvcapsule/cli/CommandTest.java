@@ -35,7 +35,7 @@ class CommandTest {
     void encodeOne() throws IOException {
         state = sample("llama-f16.ggsq");
         capsule = folder.resolve("state.kvc");
-        assertEquals(0, Run.of("encode", state, "-o", capsule).exit());
+        assertEquals(0, Run.of("encode", "--unsealed", state, "-o", capsule).exit());
     }
 
     private Path sample(String name) throws IOException {
@@ -65,7 +65,7 @@ class CommandTest {
     @Test
     void encodingReportsEverythingScriptsReadIncludingForEveryProfile() throws IOException {
         for (String profile : List.of("exact", "fast", "balanced", "small", "EXACT")) {
-            Run run = Run.of("encode", state, "-o", capsule, "--profile", profile, "--json");
+            Run run = Run.of("encode", "--unsealed", state, "-o", capsule, "--profile", profile, "--json");
             assertEquals(0, run.exit());
             assertTrue(run.json().keySet().containsAll(REPORTED));
             assertEquals(12L, run.json().get("tokens"));
@@ -80,7 +80,7 @@ class CommandTest {
     @Test
     void everyReadingCommandReportsTheSameFields() {
         Path restored = folder.resolve("restored");
-        for (Run run : List.of(Run.of("decode", capsule, "-o", restored, "--json"), Run.of("inspect", capsule, "--json"), Run.of("verify", capsule, "--json"),
+        for (Run run : List.of(Run.of("decode", "--unsealed", capsule, "-o", restored, "--json"), Run.of("inspect", capsule, "--json"), Run.of("verify", "--unsealed", capsule, "--json"),
                 Run.of("compare", state, restored, "--json"))) {
             assertEquals(0, run.exit());
             assertTrue(run.json().keySet().containsAll(REPORTED), run.out());
@@ -100,7 +100,7 @@ class CommandTest {
     @Test
     void comparingSaysByLayerWhatIsDifferent() throws IOException {
         Path restored = folder.resolve("restored");
-        Run.of("decode", capsule, "-o", restored);
+        Run.of("decode", "--unsealed", capsule, "-o", restored);
         Map<String, Object> json = Run.of("compare", state, restored, "--json").json();
         List<?> layers = (List<?>) json.get("by_layer");
         assertEquals(2, layers.size());
@@ -122,20 +122,20 @@ class CommandTest {
             Files.copy(in, file);
         }
         Path restored = folder.resolve("restored");
-        assertEquals(0, Run.of("encode", file, "-o", capsule, "--profile", "exact").exit());
-        assertEquals(0, Run.of("verify", capsule).exit());
-        assertEquals(0, Run.of("decode", capsule, "-o", restored).exit());
+        assertEquals(0, Run.of("encode", "--unsealed", file, "-o", capsule, "--profile", "exact").exit());
+        assertEquals(0, Run.of("verify", "--unsealed", capsule).exit());
+        assertEquals(0, Run.of("decode", "--unsealed", capsule, "-o", restored).exit());
         assertEquals(-1, Files.mismatch(file, restored));
     }
 
     @Test
     void aPrefixOfTheTokensIsRestored() throws IOException {
         Path prefix = folder.resolve("prefix");
-        Run run = Run.of("decode", capsule, "-o", prefix, "--tokens", 5, "--json");
+        Run run = Run.of("decode", "--unsealed", capsule, "-o", prefix, "--tokens", 5, "--json");
         assertEquals(5L, run.json().get("tokens"));
         assertEquals(Files.size(prefix), run.json().get("raw_bytes"));
-        assertFails(2, "unsupported", "12 tokens", Run.of("decode", capsule, "-o", prefix, "--tokens", 13, "--json"));
-        assertFails(2, "unsupported", "12 tokens", Run.of("decode", capsule, "-o", prefix, "--tokens", 0, "--json"));
+        assertFails(2, "unsupported", "12 tokens", Run.of("decode", "--unsealed", capsule, "-o", prefix, "--tokens", 13, "--json"));
+        assertFails(2, "unsupported", "12 tokens", Run.of("decode", "--unsealed", capsule, "-o", prefix, "--tokens", 0, "--json"));
         assertEquals(run.json().get("raw_bytes"), Files.size(prefix));
     }
 
@@ -143,31 +143,31 @@ class CommandTest {
     void everyFormatCanBeWritten() throws IOException {
         for (String format : List.of("ggsq2", "ggsq3", "buffer", "safetensors")) {
             Path out = folder.resolve(format);
-            Run run = Run.of("decode", capsule, "-o", out, "--format", format, "--json");
+            Run run = Run.of("decode", "--unsealed", capsule, "-o", out, "--format", format, "--json");
             assertEquals(0, run.exit(), run.err());
             assertEquals(Files.size(out), run.json().get("raw_bytes"));
         }
         assertEquals(2, Files.readAllBytes(folder.resolve("ggsq2"))[4]);
         assertEquals(3, Files.readAllBytes(folder.resolve("ggsq3"))[4]);
-        assertEquals(0, Run.of("encode", folder.resolve("safetensors"), "-o", folder.resolve("again.kvc")).exit());
-        assertFails(2, "usage", "ggsq2, ggsq3", Run.of("decode", capsule, "-o", folder.resolve("x"), "--format", "zip", "--json"));
+        assertEquals(0, Run.of("encode", "--unsealed", folder.resolve("safetensors"), "-o", folder.resolve("again.kvc")).exit());
+        assertFails(2, "usage", "ggsq2, ggsq3", Run.of("decode", "--unsealed", capsule, "-o", folder.resolve("x"), "--format", "zip", "--json"));
     }
 
     @Test
     void standardInputIsReadWhereAFileIs() throws IOException {
         byte[] stateBytes = Files.readAllBytes(state);
         Path piped = folder.resolve("piped.kvc");
-        assertEquals(0, Run.fed(stateBytes, "encode", "-", "-o", piped).exit());
+        assertEquals(0, Run.fed(stateBytes, "encode", "--unsealed", "-", "-o", piped).exit());
         assertArrayEquals(Files.readAllBytes(capsule), Files.readAllBytes(piped));
         byte[] capsuleBytes = Files.readAllBytes(capsule);
         Path restored = folder.resolve("restored");
-        for (Object[] args : new Object[][] {{"decode", "-", "-o", restored}, {"decode", "-", "-o", restored, "--tokens", 3}, {"verify", "-"}, {"inspect", "-"}}) {
+        for (Object[] args : new Object[][] {{"decode", "--unsealed", "-", "-o", restored}, {"decode", "--unsealed", "-", "-o", restored, "--tokens", 3}, {"verify", "--unsealed", "-"}, {"inspect", "-"}}) {
             Run run = Run.fed(capsuleBytes, args);
             assertEquals(0, run.exit(), run.err());
         }
         assertEquals(0, Run.fed(stateBytes, "compare", state, "-").exit());
         assertEquals(2, Run.fed(stateBytes, "compare", "-", "-").exit());
-        assertFails(3, "malformed", "standard input: offset 0", Run.fed("text".getBytes(StandardCharsets.UTF_8), "verify", "-", "--json"));
+        assertFails(3, "malformed", "standard input: offset 0", Run.fed("text".getBytes(StandardCharsets.UTF_8), "verify", "--unsealed", "-", "--json"));
     }
 
     @Test
@@ -180,8 +180,8 @@ class CommandTest {
         for (byte[] bad : List.of(new byte[0], Arrays.copyOf(bytes, 5), Arrays.copyOf(bytes, 1000), Arrays.copyOf(bytes, bytes.length - 1),
                 Arrays.copyOf(bytes, bytes.length + 1), flipped)) {
             Files.write(damaged, bad);
-            assertFails(3, "malformed", damaged + ": offset ", Run.of("decode", damaged, "-o", output, "--json"));
-            assertFails(3, "malformed", damaged + ": offset ", Run.of("verify", damaged, "--json"));
+            assertFails(3, "malformed", damaged + ": offset ", Run.of("decode", "--unsealed", damaged, "-o", output, "--json"));
+            assertFails(3, "malformed", damaged + ": offset ", Run.of("verify", "--unsealed", damaged, "--json"));
             assertFails(3, "malformed", damaged + ": offset ", Run.of("inspect", damaged, "--json"));
         }
         assertEquals("before", Files.readString(output));
@@ -192,12 +192,12 @@ class CommandTest {
     void whatIsNoStateIsRefused() throws IOException {
         Path text = Files.writeString(folder.resolve("text"), "no cache");
         Path out = folder.resolve("out");
-        assertFails(3, "malformed", text + ": offset 0, magic", Run.of("encode", text, "-o", out, "--json"));
-        assertFails(3, "malformed", "capsule decode", Run.of("encode", capsule, "-o", out, "--json"));
-        assertFails(3, "malformed", "capsule encode", Run.of("decode", state, "-o", out, "--json"));
-        assertFails(3, "malformed", "GGUF", Run.of("encode", state, "-o", out, "--model", text, "--json"));
+        assertFails(3, "malformed", text + ": offset 0, magic", Run.of("encode", "--unsealed", text, "-o", out, "--json"));
+        assertFails(3, "malformed", "capsule decode", Run.of("encode", "--unsealed", capsule, "-o", out, "--json"));
+        assertFails(3, "malformed", "capsule encode", Run.of("decode", "--unsealed", state, "-o", out, "--json"));
+        assertFails(3, "malformed", "GGUF", Run.of("encode", "--unsealed", state, "-o", out, "--model", text, "--json"));
         Files.write(text, Arrays.copyOf(Files.readAllBytes(state), 1000));
-        assertFails(3, "malformed", text + ": offset ", Run.of("encode", text, "-o", out, "--json"));
+        assertFails(3, "malformed", text + ": offset ", Run.of("encode", "--unsealed", text, "-o", out, "--json"));
         assertFalse(Files.exists(out));
     }
 
@@ -205,12 +205,12 @@ class CommandTest {
     void filesThatAreNotThereAreInputOutput() {
         Path missing = folder.resolve("missing");
         Path out = folder.resolve("out");
-        assertFails(5, "io", missing + ": no such file", Run.of("encode", missing, "-o", out, "--json"));
-        assertFails(5, "io", missing + ": no such file", Run.of("decode", missing, "-o", out, "--json"));
-        assertFails(5, "io", missing + ": no such file", Run.of("encode", state, "-o", out, "--model", missing, "--json"));
-        assertFails(5, "io", "is a folder", Run.of("encode", folder, "-o", out, "--json"));
-        assertFails(5, "io", "is a folder", Run.of("encode", state, "-o", folder, "--json"));
-        assertFails(5, "io", "does not exist", Run.of("decode", capsule, "-o", missing.resolve("out"), "--json"));
+        assertFails(5, "io", missing + ": no such file", Run.of("encode", "--unsealed", missing, "-o", out, "--json"));
+        assertFails(5, "io", missing + ": no such file", Run.of("decode", "--unsealed", missing, "-o", out, "--json"));
+        assertFails(5, "io", missing + ": no such file", Run.of("encode", "--unsealed", state, "-o", out, "--model", missing, "--json"));
+        assertFails(5, "io", "is a folder", Run.of("encode", "--unsealed", folder, "-o", out, "--json"));
+        assertFails(5, "io", "is a folder", Run.of("encode", "--unsealed", state, "-o", folder, "--json"));
+        assertFails(5, "io", "does not exist", Run.of("decode", "--unsealed", capsule, "-o", missing.resolve("out"), "--json"));
         assertFalse(Files.exists(out));
     }
 
@@ -226,43 +226,43 @@ class CommandTest {
     @ParameterizedTest
     @ValueSource(strings = {"--threads -1", "--threads 1025", "--device cuda", "--device abacus"})
     void wrongCommonOptionsAreToldAsSuch(String options) {
-        assertFails(2, "usage", "--", Run.of(Stream.concat(Stream.of("verify", capsule, "--json"), Stream.of(options.split(" "))).toArray()));
+        assertFails(2, "usage", "--", Run.of(Stream.concat(Stream.of("verify", "--unsealed", capsule, "--json"), Stream.of(options.split(" "))).toArray()));
     }
 
     @Test
     void manyThreadsGiveTheSameBytes() throws IOException {
         Path other = folder.resolve("other.kvc");
-        assertEquals(0, Run.of("encode", state, "-o", other, "--threads", 64).exit());
+        assertEquals(0, Run.of("encode", "--unsealed", state, "-o", other, "--threads", 64).exit());
         assertEquals(-1, Files.mismatch(capsule, other));
     }
 
     @Test
     void jsonAndDataDoNotShareStandardOutput() {
-        assertFails(2, "usage", "standard output", Run.of("encode", state, "-o", "-", "--json"));
-        assertFails(2, "usage", "standard output", Run.of("decode", capsule, "-o", "-", "--json"));
+        assertFails(2, "usage", "standard output", Run.of("encode", "--unsealed", state, "-o", "-", "--json"));
+        assertFails(2, "usage", "standard output", Run.of("decode", "--unsealed", capsule, "-o", "-", "--json"));
     }
 
     @Test
     void inputAndOutputMayBeOneFile() throws IOException {
         byte[] before = Files.readAllBytes(state);
-        assertEquals(0, Run.of("encode", state, "-o", state, "--profile", "exact").exit());
-        assertEquals(0, Run.of("decode", state, "-o", state).exit());
+        assertEquals(0, Run.of("encode", "--unsealed", state, "-o", state, "--profile", "exact").exit());
+        assertEquals(0, Run.of("decode", "--unsealed", state, "-o", state).exit());
         assertArrayEquals(before, Files.readAllBytes(state));
     }
 
     @Test
     void symbolicLinksAreFollowedAndPermissionsKept() throws IOException {
         Path link = Files.createSymbolicLink(folder.resolve("link"), Path.of("real"));
-        assertEquals(0, Run.of("encode", state, "-o", link).exit());
+        assertEquals(0, Run.of("encode", "--unsealed", state, "-o", link).exit());
         assertTrue(Files.isSymbolicLink(link));
         Path real = folder.resolve("real");
         Files.setPosixFilePermissions(real, PosixFilePermissions.fromString("rw-------"));
-        assertEquals(0, Run.of("encode", state, "-o", link).exit());
+        assertEquals(0, Run.of("encode", "--unsealed", state, "-o", link).exit());
         assertTrue(Files.isSymbolicLink(link));
         assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(real)));
         assertEquals(-1, Files.mismatch(capsule, real));
         Path circle = Files.createSymbolicLink(folder.resolve("circle"), Path.of("circle"));
-        assertFails(5, "io", "circle", Run.of("encode", state, "-o", circle, "--json"));
+        assertFails(5, "io", "circle", Run.of("encode", "--unsealed", state, "-o", circle, "--json"));
     }
 
     @Test
@@ -291,8 +291,8 @@ class CommandTest {
             assertTrue(run.out().startsWith("Usage: capsule " + command), run.out());
             assertTrue(Run.of("--help").out().contains("  " + command));
         }
-        assertTrue(Run.of("encode", "--help").out().contains("balanced"));
-        assertTrue(Run.of("encode", "--help").out().contains("Examples:"));
+        assertTrue(Run.of("encode", "--unsealed", "--help").out().contains("balanced"));
+        assertTrue(Run.of("encode", "--unsealed", "--help").out().contains("Examples:"));
         assertTrue(Run.of("--help").out().contains("Exit codes:"));
         assertEquals("KV Capsule 0.1.0", Run.of("--version").out().strip());
         assertTrue(Run.of("generate-completion").out().contains("complete -F _complete_capsule"));
@@ -300,14 +300,14 @@ class CommandTest {
 
     @Test
     void codecsAreExplainedWithoutAState() {
-        Run all = Run.of("encode", "--codec", "help");
+        Run all = Run.of("encode", "--unsealed", "--codec", "help");
         assertEquals(0, all.exit());
         for (String codec : List.of("raw", "lossless", "fp8", "kivi", "rotated")) {
             assertTrue(all.out().lines().anyMatch(line -> line.startsWith(codec)), codec);
-            assertTrue(Run.of("encode", "--codec", codec + ":help").out().startsWith(codec + ": "));
+            assertTrue(Run.of("encode", "--unsealed", "--codec", codec + ":help").out().startsWith(codec + ": "));
         }
-        assertTrue(Run.of("encode", "--codec", "kivi:help").out().contains("residual"));
-        assertEquals(2, Run.of("encode", "--codec", "nosuch:help").exit());
+        assertTrue(Run.of("encode", "--unsealed", "--codec", "kivi:help").out().contains("residual"));
+        assertEquals(2, Run.of("encode", "--unsealed", "--codec", "nosuch:help").exit());
     }
 
     @Test

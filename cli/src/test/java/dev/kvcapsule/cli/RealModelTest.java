@@ -117,8 +117,8 @@ class RealModelTest {
         Path out = work.resolve(profile + decodeOptions.replace(" --", "-").replace(' ', '-') + ".ggsq");
         String capsule = "\"$JAVA\" -Xmx512m -XX:+UseSerialGC --enable-native-access=ALL-UNNAMED"
                 + " --add-opens=java.base/jdk.internal.misc=ALL-UNNAMED dev.kvcapsule.cli.Main ";
-        String line = "set -o pipefail; " + capsule + "encode - -o - --model \"$CAPSULE_TEST_MODEL\" --profile " + profile + " <\"$STATE\" | "
-                + capsule + "decode - -o -" + decodeOptions + " >\"$OUT\"";
+        String line = "set -o pipefail; " + capsule + "encode --unsealed - -o - --model \"$CAPSULE_TEST_MODEL\" --profile " + profile + " <\"$STATE\" | "
+                + capsule + "decode --unsealed - -o -" + decodeOptions + " >\"$OUT\"";
         environment.put("STATE", reference.toString());
         environment.put("OUT", out.toString());
         Result result = run(List.of("bash", "-c", line), out.getFileName().toString());

@@ -74,14 +74,14 @@ class ReportTest {
         Map<?, ?> first = (Map<?, ?>) states.getFirst();
         assertEquals(List.of(12L, 2L, Files.size(state)), List.of(first.get("tokens"), first.get("layers"), first.get("raw_bytes")));
         Path capsule = folder.resolve("fp8.kvc");
-        assertEquals(0, Run.of("encode", state, "-o", capsule, "--codec", "fp8").exit());
+        assertEquals(0, Run.of("encode", "--unsealed", state, "-o", capsule, "--codec", "fp8").exit());
         List<?> codecs = (List<?>) first.get("codecs");
         Map<?, ?> fp8 = codecs.stream().map(c -> (Map<?, ?>) c).filter(c -> c.get("codec").equals("fp8")).findFirst().orElseThrow();
         assertEquals(Files.size(capsule), fp8.get("capsule_bytes"));
         assertEquals(null, fp8.get("recall"));
         assertTrue((Double) fp8.get("k_error") > 0);
         Path decoded = folder.resolve("decoded.ggsq");
-        assertEquals(0, Run.of("decode", capsule, "-o", decoded).exit());
+        assertEquals(0, Run.of("decode", "--unsealed", capsule, "-o", decoded).exit());
         Map<?, ?> keys = (Map<?, ?>) Run.of("compare", state, decoded, "--json").json().get("k");
         assertEquals(keys.get("relative_error"), fp8.get("k_error"));
     }

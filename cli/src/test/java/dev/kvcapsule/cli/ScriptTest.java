@@ -103,16 +103,16 @@ class ScriptTest {
     @Test
     void capsulesGoThroughPipes() throws IOException, InterruptedException {
         Path state = state();
-        Ended ended = bash("set -o pipefail; \"$C\" encode - -o - --profile exact < 'a state' | \"$C\" decode - -o -");
+        Ended ended = bash("set -o pipefail; \"$C\" encode --unsealed - -o - --profile exact < 'a state' | \"$C\" decode --unsealed - -o -");
         assertEquals(0, ended.exit(), ended.err());
         assertArrayEquals(Files.readAllBytes(state), ended.out());
-        assertEquals("", ended.err());
+        assertTrue(ended.err().lines().allMatch(line -> line.endsWith("is not sealed: whoever has it can read and change it")), ended.err());
     }
 
     @Test
     void theNameOfStandardOutputIsStandardOutput() throws IOException, InterruptedException {
         Path state = state();
-        Ended ended = bash("\"$C\" encode 'a state' -o /dev/stdout --profile exact > out.kvc && cat out.kvc | \"$C\" decode /dev/stdin -o /dev/stdout | cat");
+        Ended ended = bash("\"$C\" encode --unsealed 'a state' -o /dev/stdout --profile exact > out.kvc && cat out.kvc | \"$C\" decode --unsealed /dev/stdin -o /dev/stdout | cat");
         assertEquals(0, ended.exit(), ended.err());
         assertArrayEquals(Files.readAllBytes(state), ended.out());
     }
@@ -120,7 +120,7 @@ class ScriptTest {
     @Test
     void aReaderThatGoesIsOneLineAndExitCode5() throws IOException, InterruptedException {
         state();
-        Ended ended = bash("\"$C\" encode 'a state' -o - --codec raw | head -c 10 >/dev/null; echo ${PIPESTATUS[0]}");
+        Ended ended = bash("\"$C\" encode --unsealed 'a state' -o - --codec raw | head -c 10 >/dev/null; echo ${PIPESTATUS[0]}");
         assertEquals("5", ended.text().strip(), ended.err());
         assertEquals("capsule: standard output: its reader has closed the pipe\n", ended.err());
     }
@@ -129,7 +129,7 @@ class ScriptTest {
     void aFullDiskIsExitCode5AndNamed() throws IOException, InterruptedException {
         assumeTrue(Files.exists(Path.of("/dev/full")), "skipped: there is no /dev/full here");
         state();
-        Ended ended = bash("\"$C\" encode 'a state' -o /dev/full --json");
+        Ended ended = bash("\"$C\" encode --unsealed 'a state' -o /dev/full --json");
         assertEquals(5, ended.exit());
         assertTrue(ended.err().startsWith("capsule: /dev/full: "), ended.err());
         ended = bash("\"$C\" doctor --json >/dev/full");
@@ -140,7 +140,7 @@ class ScriptTest {
     @Test
     void namesOutsideAsciiWorkWithoutALocale() throws IOException, InterruptedException {
         state();
-        Ended ended = bash("unset LC_CTYPE LANG; export LC_ALL=C; ln -s \"$C\" link; ./link encode 'a state' -o 'grün.kvc' && ./link verify 'grün.kvc' && ls");
+        Ended ended = bash("unset LC_CTYPE LANG; export LC_ALL=C; ln -s \"$C\" link; ./link encode --unsealed 'a state' -o 'grün.kvc' && ./link verify --unsealed 'grün.kvc' && ls");
         assertEquals(0, ended.exit(), ended.err());
         assertTrue(ended.text().contains("grün.kvc: good"), ended.text());
     }
@@ -148,7 +148,7 @@ class ScriptTest {
     @Test
     void anInterruptedCommandLeavesWhatWasThere() throws IOException, InterruptedException {
         Files.writeString(folder.resolve("out.kvc"), "before");
-        Ended ended = bash("mkfifo pipe; exec 3<>pipe; \"$C\" encode - -o out.kvc <pipe & p=$!; sleep 1.5; kill -TERM $p; wait $p; echo $?; ls -A | grep part");
+        Ended ended = bash("mkfifo pipe; exec 3<>pipe; \"$C\" encode --unsealed - -o out.kvc <pipe & p=$!; sleep 1.5; kill -TERM $p; wait $p; echo $?; ls -A | grep part");
         assertEquals("143", ended.text().strip(), ended.err());
         assertEquals("before", Files.readString(folder.resolve("out.kvc")));
     }
@@ -156,8 +156,8 @@ class ScriptTest {
     @Test
     void exitCodesAndJvmOptionsPassThrough() throws IOException, InterruptedException {
         assertEquals(2, bash("\"$C\" nonsense").exit());
-        assertEquals(5, bash("\"$C\" verify missing.kvc").exit());
-        assertEquals(3, bash("\"$C\" verify /dev/null").exit());
+        assertEquals(5, bash("\"$C\" verify --unsealed missing.kvc").exit());
+        assertEquals(3, bash("\"$C\" verify --unsealed /dev/null").exit());
         Ended forced = bash("CAPSULE_JAVA_OPTS='-Dkvcapsule.kernels=scalar' \"$C\" doctor --json");
         assertTrue(forced.text().contains("forced by kvcapsule.kernels"), forced.text());
         assertEquals(2, bash("CAPSULE_JAVA_OPTS=-Dkvcapsule.kernels=abacus \"$C\" doctor").exit());

@@ -12,15 +12,22 @@ public final class MalformedDataException extends IOException {
     /** Longest message: what a hostile file says of itself may be quoted, not recited. */
     private static final int MAX_LENGTH = 400;
 
+    private final boolean truncated;
+
     /**
      * @param message what is wrong, where, and what was expected; control characters, which a hostile file could bring in, become question
      *     marks, so that it stays one line on any terminal
      */
     public MalformedDataException(String message) {
-        super(oneLine(message));
+        this(message, false);
     }
 
-    private static String oneLine(String message) {
+    private MalformedDataException(String message, boolean truncated) {
+        super(oneLine(message));
+        this.truncated = truncated;
+    }
+
+    static String oneLine(String message) {
         String line = message.replaceAll("[\\p{Cntrl}\\p{Cf}\u2028\u2029]", "?");
         return line.length() <= MAX_LENGTH ? line : line.substring(0, MAX_LENGTH) + "...";
     }
@@ -32,5 +39,15 @@ public final class MalformedDataException extends IOException {
      */
     public static MalformedDataException at(long offset, String field, String reason) {
         return new MalformedDataException("offset " + offset + ", " + field + ": " + reason);
+    }
+
+    /** The same for a field whose bytes end before it does. */
+    public static MalformedDataException truncated(long offset, String field, long needed, long left) {
+        return new MalformedDataException("offset " + offset + ", " + field + ": needs " + needed + " bytes, " + left + " are left: truncated", true);
+    }
+
+    /** Whether the bytes ended too early. */
+    public boolean isTruncated() {
+        return truncated;
     }
 }

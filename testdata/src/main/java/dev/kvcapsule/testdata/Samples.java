@@ -27,6 +27,11 @@ public final class Samples {
         return open("golden/" + path);
     }
 
+    /** The golden sealed capsule, or a file of its key registry, by its path under {@code seal/}. */
+    public static InputStream seal(String path) throws IOException {
+        return open("seal/" + path);
+    }
+
     private static InputStream open(String path) throws IOException {
         InputStream in = Samples.class.getResourceAsStream(path);
         if (in == null) {

@@ -123,6 +123,9 @@ final class Capsules {
 
             @Override
             public void write(int sub, int layer, Part part, long offset, MemorySegment bytes) {}
+
+            @Override
+            public void discard() {}
         };
     }
 

@@ -438,6 +438,11 @@ class PipelineTest {
                 public void write(int sub, int layer, Part part, long offset, java.lang.foreign.MemorySegment bytes) throws IOException {
                     throw failure;
                 }
+
+                @Override
+                public void discard() {
+                    throw new AssertionError("an unsealed capsule has nothing to hide");
+                }
             };
             assertSame(failure, assertThrows(IOException.class, () -> new CapsuleDecoder(reader).decode(failing, TWO_PANAMA)));
             assertNoThreads();

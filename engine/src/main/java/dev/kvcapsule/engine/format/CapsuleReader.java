@@ -1,6 +1,8 @@
 package dev.kvcapsule.engine.format;
 
+import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.RefusalCode;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -15,9 +17,13 @@ import org.agrona.concurrent.UnsafeBuffer;
 
 /**
  * Reads a capsule: {@link #manifest}, then {@link #blobs}, {@link #basis}, then the tiles with {@link #nextTile} in order (or with {@link #tile} in any order
- * where the source is mapped), then {@link #finish}. Total: any bytes give a result or a {@link MalformedDataException}. Not thread-safe.
+ * where the source is mapped), then {@link #finish}. Total: any bytes give a result, a {@link MalformedDataException} or, where a seal is asked for, a
+ * {@link CapsuleRefusedException}. Not thread-safe.
  */
 public final class CapsuleReader {
+    /** Largest manifest: bounds what is read before anything is known about who made it. */
+    private static final int MAX_MANIFEST_BYTES = 16 << 20;
+
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -26,30 +32,67 @@ public final class CapsuleReader {
     private final FrameHeader header = new FrameHeader();
     private final CRC32C headersCrc = new CRC32C();
     private final List<Long> offsets = new ArrayList<>();
+    private final Opening opening;
     private final Manifest manifest;
     private long frames;
+    private long lastEncrypted = -1;
     private long[] index;
 
-    private CapsuleReader(FrameSource source) throws IOException {
+    private CapsuleReader(FrameSource source, Opening opening) throws IOException {
         this.source = source;
-        readFileHeader();
-        Frame frame = next(FrameType.MANIFEST, 0, 0);
-        frame.verify();
-        this.manifest = Manifest.parse(frame.payload().asByteBuffer(), frame.payloadOffset());
-        long least = CapsuleLayout.framesBeforeTiles(manifest);
-        if (source.size() >= 0 && least > source.size() / FrameHeader.BYTES) {
-            throw MalformedDataException.at(frame.payloadOffset(), "manifest", "promises more blobs than the file can hold");
+        this.opening = opening;
+        try {
+            readFileHeader();
+            Frame frame = next(FrameType.MANIFEST, 0, 0);
+            frame.verify();
+            this.manifest = opening.manifest(frame.payload(), frame.payloadOffset());
+            opening.clear(frame);
+            long least = CapsuleLayout.framesBeforeTiles(manifest);
+            if (source.size() >= 0 && least > source.size() / FrameHeader.BYTES) {
+                throw MalformedDataException.at(frame.payloadOffset(), "manifest", "promises more blobs than the file can hold");
+            }
+        } catch (MalformedDataException e) {
+            throw opening.refusal(e);
         }
     }
 
-    /** Reads a capsule that lies in memory. Tiles may be read in any order. */
+    /** Reads a capsule without a seal that lies in memory. Tiles may be read in any order. */
     public static CapsuleReader of(MemorySegment file) throws IOException {
-        return new CapsuleReader(new MappedSource(file));
+        return of(file, Opening.unsealed());
     }
 
-    /** Reads a capsule from a channel, front to back. */
+    /** Reads a capsule without a seal from a channel, front to back. */
     public static CapsuleReader of(ReadableByteChannel channel) throws IOException {
-        return new CapsuleReader(new StreamSource(channel));
+        return of(channel, Opening.unsealed());
+    }
+
+    /**
+     * Reads a capsule that lies in memory. Tiles may be read in any order.
+     *
+     * @param opening decides about the seal; this capsule's only
+     */
+    public static CapsuleReader of(MemorySegment file, Opening opening) throws IOException {
+        return new CapsuleReader(new MappedSource(file), opening);
+    }
+
+    /** The same from a channel, front to back. */
+    public static CapsuleReader of(ReadableByteChannel channel, Opening opening) throws IOException {
+        return new CapsuleReader(new StreamSource(channel), opening);
+    }
+
+    /** Whether a manifest frame's payload is signed: a COSE_Sign1 or COSE_Sign message begins with a tag, a manifest without a seal is a map. */
+    static boolean isSealedManifest(MemorySegment payload) {
+        return payload.byteSize() > 0 && (payload.get(ValueLayout.JAVA_BYTE, 0) & 0xe0) == 0xc0;
+    }
+
+    /**
+     * Whether a capsule says that it is sealed, which nothing vouches for.
+     *
+     * @param file begins like a capsule
+     */
+    public static boolean looksSealed(MemorySegment file) {
+        long payload = CapsuleLayout.FILE_HEADER_BYTES + FrameHeader.BYTES;
+        return file.byteSize() > payload && isSealedManifest(file.asSlice(payload));
     }
 
     /** Whether a file begins like a capsule. */
@@ -76,6 +119,11 @@ public final class CapsuleReader {
         return manifest;
     }
 
+    /** Whether the capsule is sealed; one that is read without a seal is not. */
+    public boolean isSealed() {
+        return opening.isSealed();
+    }
+
     /** Total bytes of the capsule, or -1 if it comes from a stream. */
     public long size() {
         return source.size();
@@ -100,6 +148,70 @@ public final class CapsuleReader {
         return blobs;
     }
 
+    /** Reads and checks the frames of all blobs without decoding them, in place of {@link #blobs}. @return bytes of their payloads */
+    long skipBlobs() throws IOException {
+        long bytes = 0;
+        for (int b = 0; b < manifest.layout().blobs().size(); b++) {
+            bytes += skip(FrameType.BLOB, b, CapsuleLayout.pieces(manifest.layout().blobs().get(b).bytes()));
+        }
+        return bytes;
+    }
+
+    /** Reads and checks the frames of the basis without decoding it, in place of {@link #basis}. @return bytes of their payloads */
+    long skipBasis() throws IOException {
+        return skip(FrameType.BASIS, 0, CapsuleLayout.pieces(manifest.basisBytes()));
+    }
+
+    private long skip(FrameType type, int item, long pieces) throws IOException {
+        long bytes = 0;
+        for (int piece = 0; piece < pieces; piece++) {
+            try {
+                Frame frame = next(type, item, piece);
+                check(frame);
+                bytes += frame.payload().byteSize();
+            } catch (MalformedDataException e) {
+                throw opening.refusal(e);
+            }
+        }
+        return bytes;
+    }
+
+    /** Checks a frame as far as that goes without its key: its checksum, or its place in the Merkle tree, which {@link #finish} looks at. */
+    void check(Frame frame) throws IOException {
+        try (FrameOpener opener = opener()) {
+            byte[] leaf = opener.leaf(frame);
+            if (frame.tag().byteSize() == 0) {
+                frame.verify();
+            }
+            opening.checked(leaf);
+        } catch (MalformedDataException e) {
+            throw opening.refusal(e);
+        }
+    }
+
+    /** Makes what opens the frames of tiles, for the calling thread. {@link #expectTiles} comes first. */
+    public FrameOpener opener() {
+        if (opening.isSealed() && lastEncrypted < 0) {
+            throw new IllegalStateException("a sealed capsule's tiles are counted before its frames are opened: make the decoder first");
+        }
+        return opening.newOpener(lastEncrypted);
+    }
+
+    /** Takes note that a tile has been opened; tiles come in order. @param leaf what {@link FrameOpener#leaf} gave for its frame */
+    public void checked(byte[] leaf) {
+        opening.checked(leaf);
+    }
+
+    /** Says that everything that was wanted has been read, where that is not the whole capsule; {@link #finish} does it for a whole one. */
+    public void accept() throws IOException {
+        opening.accept();
+    }
+
+    /** What to throw for a capsule whose contents are damaged: a sealed one is refused, whatever is wrong with it. */
+    public IOException refusal(MalformedDataException damage) {
+        return opening.refusal(damage);
+    }
+
     /**
      * Reads and checks what the codec shares between the tiles. To be called once, after {@link #blobs} and before the first tile.
      *
@@ -113,12 +225,18 @@ public final class CapsuleReader {
     private MemorySegment pieces(FrameType type, int item, long bytes, Arena arena) throws IOException {
         // Pieces are collected as they arrive and joined once all are there: memory follows what was really read.
         List<MemorySegment> pieces = new ArrayList<>();
-        for (long done = 0; done < bytes; done += CapsuleLayout.BLOB_PIECE_BYTES) {
-            Frame frame = next(type, item, pieces.size());
-            frame.verify();
-            MemorySegment piece = arena.allocate(Math.min(CapsuleLayout.BLOB_PIECE_BYTES, bytes - done));
-            BlobPiece.decode(frame.payload(), frame.payloadOffset(), piece);
-            pieces.add(piece);
+        try (FrameOpener opener = opener()) {
+            for (long done = 0; done < bytes; done += CapsuleLayout.BLOB_PIECE_BYTES) {
+                Frame frame = next(type, item, pieces.size());
+                byte[] leaf = opener.leaf(frame);
+                MemorySegment payload = opener.open(frame);
+                opening.checked(leaf);
+                MemorySegment piece = arena.allocate(Math.min(CapsuleLayout.BLOB_PIECE_BYTES, bytes - done));
+                BlobPiece.decode(payload, frame.payloadOffset(), piece);
+                pieces.add(piece);
+            }
+        } catch (MalformedDataException e) {
+            throw opening.refusal(e);
         }
         if (pieces.size() == 1) {
             return pieces.getFirst();
@@ -137,15 +255,20 @@ public final class CapsuleReader {
      *
      * @throws MalformedDataException if the file is too short for so many frames
      */
-    public void expectTiles(int tiles) throws MalformedDataException {
+    public void expectTiles(int tiles) throws IOException {
         if (source.size() >= 0 && tiles > source.size() / FrameHeader.BYTES) {
-            throw MalformedDataException.at(source.position(), "manifest", "promises " + tiles + " tiles, more than " + source.size() + " bytes can hold");
+            throw opening.refusal(MalformedDataException.at(source.position(), "manifest", "promises " + tiles + " tiles, more than " + source.size() + " bytes can hold"));
         }
+        lastEncrypted = CapsuleLayout.framesBeforeTiles(manifest) + tiles - 1;
     }
 
-    /** Reads the next tile's frame, which must be that tile; its payload is checked by {@link Frame#verify} when it is wanted. */
+    /** Reads the next tile's frame, which must be that tile; its payload is checked by a {@link #opener} when it is wanted. */
     public Frame nextTile(int tile) throws IOException {
-        return next(FrameType.TILE, tile, 0);
+        try {
+            return next(FrameType.TILE, tile, 0);
+        } catch (MalformedDataException e) {
+            throw opening.refusal(e);
+        }
     }
 
     /**
@@ -154,6 +277,14 @@ public final class CapsuleReader {
      * @throws MalformedDataException if the index or the frame is damaged
      */
     public Frame tile(int tile) throws IOException {
+        try {
+            return listedTile(tile);
+        } catch (MalformedDataException e) {
+            throw opening.refusal(e);
+        }
+    }
+
+    private Frame listedTile(int tile) throws IOException {
         MappedSource mapped = (MappedSource) source;
         if (index == null) {
             index = readIndex(mapped);
@@ -201,6 +332,16 @@ public final class CapsuleReader {
      * @return the trailer
      */
     public Trailer finish() throws IOException {
+        try {
+            Trailer trailer = readEnd();
+            opening.accept();
+            return trailer;
+        } catch (MalformedDataException e) {
+            throw opening.refusal(e);
+        }
+    }
+
+    private Trailer readEnd() throws IOException {
         long indexOffset = source.position();
         Frame frame = next(FrameType.INDEX, 0, 0);
         frame.verify();
@@ -214,11 +355,12 @@ public final class CapsuleReader {
                 throw MalformedDataException.at(frame.payloadOffset() + (long) i * Long.BYTES, "index entry " + i, "is not where that frame is");
             }
         }
+        opening.clear(frame);
         long expectedFrames = frames;
         int expectedCrc = (int) headersCrc.getValue();
         frame = next(FrameType.TRAILER, 0, 0);
         frame.verify();
-        Trailer trailer = Trailer.parse(frame.payload().asByteBuffer(), frame.payloadOffset());
+        Trailer trailer = opening.trailer(frame.payload(), frame.payloadOffset());
         if (trailer.frames() != expectedFrames || trailer.headersCrc() != expectedCrc) {
             throw MalformedDataException.at(frame.payloadOffset(), "trailer", "is of another capsule: frame count or checksum of headers differs");
         }
@@ -254,14 +396,24 @@ public final class CapsuleReader {
     private Frame frame(long sequence, FrameType type, int item, int piece) throws IOException {
         long at = source.position();
         MemorySegment bytes = source.take(FrameHeader.BYTES, "frame header");
-        headersCrc.update(bytes.asSlice(0, FrameHeader.CHECKED_BYTES).asByteBuffer());
+        byte[] checked = bytes.asSlice(0, FrameHeader.CHECKED_BYTES).toArray(ValueLayout.JAVA_BYTE);
+        headersCrc.update(checked);
         header.wrap(new UnsafeBuffer(bytes.asByteBuffer()), 0).check(at, sequence);
         if (header.type() != type || header.item() != item || header.piece() != piece) {
             throw MalformedDataException.at(at, "frame", header.type() + " " + header.item() + "." + header.piece() + " where " + type + " " + item + "." + piece + " belongs");
         }
+        boolean contents = type == FrameType.BLOB || type == FrameType.BASIS || type == FrameType.TILE;
+        if (header.isEncrypted() != (contents && opening.isSealed())) {
+            throw MalformedDataException.at(at, "frame flags", type + " is " + (header.isEncrypted() ? "" : "not ") + "encrypted");
+        }
+        int payloadBytes = header.payloadBytes();
+        if (type == FrameType.MANIFEST && payloadBytes > MAX_MANIFEST_BYTES) {
+            throw new CapsuleRefusedException(RefusalCode.TOO_LARGE, "a manifest of " + payloadBytes + " bytes, at most " + MAX_MANIFEST_BYTES + " are read");
+        }
         int crc = header.payloadCrc();
-        MemorySegment payload = source.take(header.payloadBytes(), "payload of frame " + sequence);
-        return new Frame(type, item, piece, at + FrameHeader.BYTES, payload, crc);
+        int sealBytes = header.sealBytes();
+        MemorySegment body = source.take(payloadBytes + sealBytes, "payload of frame " + sequence);
+        return new Frame(type, sequence, item, piece, at + FrameHeader.BYTES, checked, body.asSlice(0, payloadBytes), body.asSlice(payloadBytes), crc);
     }
 
     private static int crc(MemorySegment bytes) {

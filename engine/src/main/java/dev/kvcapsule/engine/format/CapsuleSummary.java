@@ -6,10 +6,9 @@ import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TilePlan;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 
 /**
- * A capsule's bytes by what they are for. Every frame is read and its checksum verified; nothing is decoded.
+ * A capsule's bytes by what they are for. Every frame is read and its checksum, or the Merkle tree, verified; nothing is decrypted or decoded.
  *
  * @param manifest the manifest
  * @param trailer the trailer
@@ -21,7 +20,7 @@ import java.lang.foreign.Arena;
  * @param keyOnlyBytes payloads of tiles that hold K alone
  * @param valueOnlyBytes payloads of tiles that hold V alone
  * @param mixedBytes payloads of tiles that hold both
- * @param framingBytes everything else: headers, index, trailer, footer
+ * @param framingBytes everything else: headers, tags, index, trailer, footer
  */
 public record CapsuleSummary(Manifest manifest, Trailer trailer, int tiles, int exactTiles, long manifestBytes, long blobBytes, long basisBytes, long keyOnlyBytes,
         long valueOnlyBytes, long mixedBytes, long framingBytes) {
@@ -33,27 +32,18 @@ public record CapsuleSummary(Manifest manifest, Trailer trailer, int tiles, int 
         try {
             plan = new TilePlan(Codecs.create(manifest.codec()), manifest.layout());
         } catch (IllegalArgumentException e) {
-            throw new MalformedDataException("manifest: " + e.getMessage());
+            throw reader.refusal(new MalformedDataException("manifest: " + e.getMessage()));
         }
         reader.expectTiles(plan.size());
-        long manifestBytes = manifest.toBytes().length;
-        long beforeBlobs = reader.position();
-        long beforeBasis;
-        try (Arena arena = Arena.ofConfined()) {
-            reader.blobs(arena);
-            beforeBasis = reader.position();
-            reader.basis(arena);
-        }
-        long basisFrames = CapsuleLayout.pieces(manifest.basisBytes());
-        long blobFrames = CapsuleLayout.framesBeforeTiles(manifest) - basisFrames - 1;
-        long blobBytes = beforeBasis - beforeBlobs - blobFrames * FrameHeader.BYTES;
-        long basisBytes = reader.position() - beforeBasis - basisFrames * FrameHeader.BYTES;
+        long manifestBytes = reader.position() - CapsuleLayout.FILE_HEADER_BYTES - FrameHeader.BYTES;
+        long blobBytes = reader.skipBlobs();
+        long basisBytes = reader.skipBasis();
         long[] byKind = new long[4];
         int exact = 0;
         for (int t = 0; t < plan.size(); t++) {
             Tile tile = plan.get(t);
             Frame frame = reader.nextTile(t);
-            frame.verify();
+            reader.check(frame);
             byKind[kinds(manifest.layout(), tile)] += frame.payload().byteSize();
             exact += tile.exact() ? 1 : 0;
         }

@@ -1,6 +1,7 @@
 package dev.kvcapsule.engine.format;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -16,6 +17,7 @@ import org.agrona.concurrent.UnsafeBuffer;
  */
 public final class CapsuleWriter {
     private final WritableByteChannel out;
+    private final Sealing sealing;
     private final ByteBuffer headerBytes = ByteBuffer.allocateDirect(FrameHeader.BYTES);
     private final FrameHeader header = new FrameHeader().wrap(new UnsafeBuffer(headerBytes), 0);
     private final CRC32C headersCrc = new CRC32C();
@@ -23,9 +25,20 @@ public final class CapsuleWriter {
     private int frames;
     private long position;
 
-    /** @param out where the capsule goes; stays open */
+    /** Writes a capsule without a seal. @param out where it goes; stays open */
     public CapsuleWriter(WritableByteChannel out) {
+        this(out, null);
+    }
+
+    /**
+     * Writes a sealed capsule.
+     *
+     * @param out where it goes; stays open
+     * @param sealing its seal; this capsule's only, stays open
+     */
+    public CapsuleWriter(WritableByteChannel out, Sealing sealing) {
         this.out = out;
+        this.sealing = sealing;
     }
 
     /** Bytes written so far. */
@@ -38,25 +51,55 @@ public final class CapsuleWriter {
      *
      * @param blobs the blobs' contents, in layout order
      * @param basis what the codec shares between the tiles, of {@link Manifest#basisBytes} bytes
+     * @param tiles how many tiles will follow
      */
-    public void begin(Manifest manifest, MemorySegment[] blobs, MemorySegment basis) throws IOException {
+    public void begin(Manifest manifest, MemorySegment[] blobs, MemorySegment basis, int tiles) throws IOException {
         ByteBuffer file = ByteBuffer.allocate(CapsuleLayout.FILE_HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         file.putLong(CapsuleLayout.MAGIC).putShort((short) CapsuleLayout.VERSION).putShort((short) 0);
         file.putInt(crc(file.duplicate().flip())).flip();
         write(file);
-        frame(FrameType.MANIFEST, 0, 0, ByteBuffer.wrap(manifest.toBytes()));
-        for (int b = 0; b < blobs.length; b++) {
-            pieces(FrameType.BLOB, b, blobs[b].asSlice(0, manifest.layout().blobs().get(b).bytes()));
+        long firstTile = CapsuleLayout.framesBeforeTiles(manifest);
+        frame(FrameType.MANIFEST, 0, 0, ByteBuffer.wrap(sealing == null ? manifest.toBytes() : sealing.manifest(manifest, firstTile + tiles - 1)));
+        try (FrameSealer sealer = sealing == null ? null : sealing.newSealer()) {
+            for (int b = 0; b < blobs.length; b++) {
+                pieces(FrameType.BLOB, b, blobs[b].asSlice(0, manifest.layout().blobs().get(b).bytes()), sealer);
+            }
+            pieces(FrameType.BASIS, 0, basis.asSlice(0, manifest.basisBytes()), sealer);
         }
-        pieces(FrameType.BASIS, 0, basis.asSlice(0, manifest.basisBytes()));
     }
 
-    private void pieces(FrameType type, int item, MemorySegment bytes) throws IOException {
+    private void pieces(FrameType type, int item, MemorySegment bytes, FrameSealer sealer) throws IOException {
         for (int piece = 0; piece < CapsuleLayout.pieces(bytes.byteSize()); piece++) {
             long start = (long) piece * CapsuleLayout.BLOB_PIECE_BYTES;
             long length = Math.min(CapsuleLayout.BLOB_PIECE_BYTES, bytes.byteSize() - start);
-            frame(type, item, piece, BlobPiece.encode(bytes.asSlice(start, length)));
+            ByteBuffer payload = BlobPiece.encode(bytes.asSlice(start, length));
+            if (sealer == null) {
+                frame(type, item, piece, payload);
+                continue;
+            }
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment memory = arena.allocate(payload.remaining() + (long) FrameSealer.TAG_BYTES);
+                memory.copyFrom(MemorySegment.ofBuffer(payload));
+                sealedFrame(sealer.seal(type, frames, item, piece, memory, payload.remaining()));
+            }
         }
+    }
+
+    /** Number of the frame of a tile; known once {@link #begin} has written what comes before. */
+    public static long tileFrame(Manifest manifest, int tile) {
+        return CapsuleLayout.framesBeforeTiles(manifest) + tile;
+    }
+
+    /** Writes the next tile, encrypted by a sealer of the {@link Sealing} under {@link #tileFrame its number}. */
+    public void tile(SealedFrame frame) throws IOException {
+        sealedFrame(frame);
+    }
+
+    private void sealedFrame(SealedFrame frame) throws IOException {
+        note(ByteBuffer.wrap(frame.header()));
+        sealing.encrypted(frame.leaf());
+        write(ByteBuffer.wrap(frame.header()));
+        write(frame.body().asByteBuffer());
     }
 
     /**
@@ -87,7 +130,7 @@ public final class CapsuleWriter {
         }
         frame(FrameType.INDEX, 0, 0, index.flip());
         Trailer trailer = new Trailer(frames, (int) headersCrc.getValue(), losslessTiles, relativeError, weightedError, errors);
-        frame(FrameType.TRAILER, 0, 0, ByteBuffer.wrap(trailer.toBytes()));
+        frame(FrameType.TRAILER, 0, 0, ByteBuffer.wrap(sealing == null ? trailer.toBytes() : sealing.trailer(trailer)));
         ByteBuffer footer = ByteBuffer.allocate(CapsuleLayout.FOOTER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         footer.putLong(CapsuleLayout.FOOTER_MAGIC).putLong(indexOffset).putInt(0);
         footer.putInt(crc(footer.duplicate().flip())).flip();
@@ -103,14 +146,23 @@ public final class CapsuleWriter {
         if (payload.remaining() > FrameHeader.MAX_PAYLOAD) {
             throw new IllegalArgumentException("a " + type + " frame of " + payload.remaining() + " bytes");
         }
+        header.encode(type, frames, item, piece, payload.remaining(), crc);
+        note(headerBytes.clear());
+        if (sealing != null && type != FrameType.TRAILER) {
+            byte[] checked = new byte[FrameHeader.CHECKED_BYTES];
+            headerBytes.get(0, checked);
+            sealing.clear(checked, payload.duplicate());
+        }
+        write(headerBytes.clear());
+        write(payload);
+    }
+
+    private void note(ByteBuffer frameHeader) {
         if (frames == frameOffsets.length) {
             frameOffsets = Arrays.copyOf(frameOffsets, 2 * frames);
         }
-        header.encode(type, frames, item, piece, payload.remaining(), crc);
-        headersCrc.update(headerBytes.clear().limit(FrameHeader.CHECKED_BYTES));
+        headersCrc.update(frameHeader.slice(0, FrameHeader.CHECKED_BYTES));
         frameOffsets[frames++] = position;
-        write(headerBytes.clear());
-        write(payload);
     }
 
     private void write(ByteBuffer bytes) throws IOException {

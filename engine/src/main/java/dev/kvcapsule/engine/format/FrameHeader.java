@@ -11,6 +11,11 @@ import org.agrona.MutableDirectBuffer;
  * bytes, getters and setters work in place.
  */
 final class FrameHeader {
+    /** Bytes of an encrypted frame's tag, the only seal a frame can have. */
+    static final int TAG_BYTES = 16;
+
+    private static final byte ENCRYPTED = 1;
+
     /** Bytes of a header. */
     public static final int BYTES = 40;
 
@@ -44,17 +49,26 @@ final class FrameHeader {
         return this;
     }
 
-    /** Writes a complete header, checksum included. The seal is empty and the flags are 0: frames of this version are not sealed. */
+    /** Writes a complete header, checksum included, of a frame that is not encrypted. */
     public FrameHeader encode(FrameType type, long sequence, int item, int piece, int payloadBytes, int payloadCrc) {
+        return encode(type, sequence, item, piece, payloadBytes, payloadCrc, false);
+    }
+
+    /** The same for an encrypted frame, whose payload a tag vouches for in place of a checksum. */
+    FrameHeader encodeEncrypted(FrameType type, long sequence, int item, int piece, int payloadBytes) {
+        return encode(type, sequence, item, piece, payloadBytes, 0, true);
+    }
+
+    private FrameHeader encode(FrameType type, long sequence, int item, int piece, int payloadBytes, int payloadCrc, boolean encrypted) {
         buffer.putInt(offset + OFFSET_MAGIC, MAGIC, ByteOrder.LITTLE_ENDIAN);
         buffer.putByte(offset + OFFSET_TYPE, (byte) type.code());
-        buffer.putByte(offset + OFFSET_FLAGS, (byte) 0);
+        buffer.putByte(offset + OFFSET_FLAGS, encrypted ? ENCRYPTED : 0);
         buffer.putShort(offset + OFFSET_RESERVED, (short) 0, ByteOrder.LITTLE_ENDIAN);
         buffer.putLong(offset + OFFSET_SEQUENCE, sequence, ByteOrder.LITTLE_ENDIAN);
         buffer.putInt(offset + OFFSET_ITEM, item, ByteOrder.LITTLE_ENDIAN);
         buffer.putInt(offset + OFFSET_PIECE, piece, ByteOrder.LITTLE_ENDIAN);
         buffer.putInt(offset + OFFSET_PAYLOAD_BYTES, payloadBytes, ByteOrder.LITTLE_ENDIAN);
-        buffer.putInt(offset + OFFSET_SEAL_BYTES, 0, ByteOrder.LITTLE_ENDIAN);
+        buffer.putInt(offset + OFFSET_SEAL_BYTES, encrypted ? TAG_BYTES : 0, ByteOrder.LITTLE_ENDIAN);
         buffer.putInt(offset + OFFSET_PAYLOAD_CRC, payloadCrc, ByteOrder.LITTLE_ENDIAN);
         buffer.putInt(offset + OFFSET_HEADER_CRC, headerCrc(), ByteOrder.LITTLE_ENDIAN);
         return this;
@@ -77,9 +91,9 @@ final class FrameHeader {
         if (FrameType.ofCode(typeCode()) == null) {
             throw MalformedDataException.at(at + OFFSET_TYPE, "frame type", "unknown type " + typeCode());
         }
-        if (buffer.getByte(offset + OFFSET_FLAGS) != 0 || buffer.getShort(offset + OFFSET_RESERVED, ByteOrder.LITTLE_ENDIAN) != 0
-                || buffer.getInt(offset + OFFSET_SEAL_BYTES, ByteOrder.LITTLE_ENDIAN) != 0) {
-            throw MalformedDataException.at(at + OFFSET_FLAGS, "frame flags", "flags, reserved bytes and seal must be 0 in this version");
+        boolean known = (buffer.getByte(offset + OFFSET_FLAGS) & ~ENCRYPTED) == 0 && buffer.getShort(offset + OFFSET_RESERVED, ByteOrder.LITTLE_ENDIAN) == 0;
+        if (!known || buffer.getInt(offset + OFFSET_SEAL_BYTES, ByteOrder.LITTLE_ENDIAN) != sealBytes() || isEncrypted() && payloadCrc() != 0) {
+            throw MalformedDataException.at(at + OFFSET_FLAGS, "frame flags", "flags, reserved bytes, seal length and checksum do not go together");
         }
         if (sequence() != expectedSequence) {
             throw MalformedDataException.at(at + OFFSET_SEQUENCE, "frame sequence", "frame " + sequence() + " where frame " + expectedSequence + " belongs");
@@ -131,5 +145,15 @@ final class FrameHeader {
     /** CRC-32C of the payload. */
     public int payloadCrc() {
         return buffer.getInt(offset + OFFSET_PAYLOAD_CRC, ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Whether the payload is encrypted, and a tag follows it. */
+    boolean isEncrypted() {
+        return buffer.getByte(offset + OFFSET_FLAGS) == ENCRYPTED;
+    }
+
+    /** Bytes of the tag behind the payload: {@link #TAG_BYTES} or none. */
+    int sealBytes() {
+        return isEncrypted() ? TAG_BYTES : 0;
     }
 }

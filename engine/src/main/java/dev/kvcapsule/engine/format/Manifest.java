@@ -26,8 +26,13 @@ import java.util.Optional;
 public record Manifest(CodecSpec codec, CacheLayout layout, long basisBytes) {
     private static final int MAX_LAYERS = 1 << 16;
 
-    /** Deterministic CBOR, the payload of the manifest frame. */
+    /** Deterministic CBOR, the payload of the manifest frame of a capsule without a seal. */
     public byte[] toBytes() {
+        return Cbor.write(toMap());
+    }
+
+    /** The fields by name, as {@link Cbor} takes them; a seal adds its own. */
+    public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("codec", codec.toString());
         map.put("tokens", layout.tokens());
@@ -35,7 +40,7 @@ public record Manifest(CodecSpec codec, CacheLayout layout, long basisBytes) {
         map.put("origin", layout.origin());
         map.put("blobs", layout.blobs().stream().map(blob -> Map.of("name", blob.name(), "bytes", blob.bytes())).toList());
         map.put("caches", layout.subCaches().stream().map(Manifest::toMap).toList());
-        return Cbor.write(map);
+        return map;
     }
 
     private static Map<String, Object> toMap(SubCache sub) {
@@ -72,6 +77,17 @@ public record Manifest(CodecSpec codec, CacheLayout layout, long basisBytes) {
      */
     public static Manifest parse(ByteBuffer payload, long offset) throws MalformedDataException {
         CborMap map = new CborMap(Cbor.read(payload, offset), "manifest", offset);
+        Manifest manifest = of(map);
+        map.end();
+        return manifest;
+    }
+
+    /**
+     * Takes the manifest's own fields out of a map that may have others.
+     *
+     * @throws MalformedDataException if one is missing or wrong
+     */
+    public static Manifest of(CborMap map) throws MalformedDataException {
         try {
             CodecSpec codec = CodecSpec.parse(map.text("codec"));
             long tokens = map.number("tokens", 0, Integer.MAX_VALUE);
@@ -86,7 +102,6 @@ public record Manifest(CodecSpec codec, CacheLayout layout, long basisBytes) {
             for (CborMap cache : map.maps("caches")) {
                 caches.add(subCache(cache));
             }
-            map.end();
             CacheLayout layout = new CacheLayout(tokens, caches, blobs, origin);
             // Both sums are taken with exact arithmetic: a layout whose size overflows is refused here, not later.
             Math.addExact(layout.tensorBytes(), layout.blobBytes());

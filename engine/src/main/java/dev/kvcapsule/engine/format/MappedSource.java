@@ -29,7 +29,7 @@ final class MappedSource implements FrameSource {
     @Override
     public MemorySegment take(int length, String field) throws MalformedDataException {
         if (length > file.byteSize() - position) {
-            throw MalformedDataException.at(position, field, "needs " + length + " bytes, " + (file.byteSize() - position) + " are left: truncated");
+            throw MalformedDataException.truncated(position, field, length, file.byteSize() - position);
         }
         MemorySegment taken = file.asSlice(position, length);
         position += length;

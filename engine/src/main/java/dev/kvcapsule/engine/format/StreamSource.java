@@ -47,7 +47,7 @@ final class StreamSource implements FrameSource {
             }
             buffer.limit(Math.min(buffer.capacity(), length));
             if (in.read(buffer) < 0) {
-                throw MalformedDataException.at(position, field, "needs " + length + " bytes, " + buffer.position() + " are left: truncated");
+                throw MalformedDataException.truncated(position, field, length, buffer.position());
             }
         }
         position += length;

@@ -20,8 +20,13 @@ import java.util.TreeMap;
  */
 public record Trailer(long frames, int headersCrc, long losslessTiles, double relativeError, OptionalDouble weightedError, List<List<double[]>> errors) {
 
-    /** Deterministic CBOR, the payload of the trailer frame. */
+    /** Deterministic CBOR, the payload of the trailer frame of a capsule without a seal. */
     public byte[] toBytes() {
+        return Cbor.write(toMap());
+    }
+
+    /** The fields by name, as {@link Cbor} takes them; a seal adds its own. */
+    public Map<String, Object> toMap() {
         List<Object> caches = new ArrayList<>();
         for (List<double[]> cache : errors) {
             List<Object> k = new ArrayList<>();
@@ -35,7 +40,7 @@ public record Trailer(long frames, int headersCrc, long losslessTiles, double re
         Map<String, Object> map = new TreeMap<>(Map.of("frames", frames, "headers_crc", Integer.toUnsignedLong(headersCrc), "lossless_tiles", losslessTiles,
                 "relative_error", relativeError, "errors", caches));
         weightedError.ifPresent(error -> map.put("weighted_error", error));
-        return Cbor.write(map);
+        return map;
     }
 
     /**
@@ -45,6 +50,17 @@ public record Trailer(long frames, int headersCrc, long losslessTiles, double re
      */
     public static Trailer parse(ByteBuffer payload, long offset) throws MalformedDataException {
         CborMap map = new CborMap(Cbor.read(payload, offset), "trailer", offset);
+        Trailer trailer = of(map);
+        map.end();
+        return trailer;
+    }
+
+    /**
+     * Takes the trailer's own fields out of a map that may have others.
+     *
+     * @throws MalformedDataException if one is missing or wrong
+     */
+    public static Trailer of(CborMap map) throws MalformedDataException {
         List<List<double[]>> errors = new ArrayList<>();
         for (CborMap cache : map.maps("errors")) {
             List<Double> k = cache.reals("k");
@@ -59,10 +75,8 @@ public record Trailer(long frames, int headersCrc, long losslessTiles, double re
             }
             errors.add(layers);
         }
-        Trailer trailer = new Trailer(map.number("frames", 1, Long.MAX_VALUE), (int) map.number("headers_crc", 0, 0xffff_ffffL),
+        return new Trailer(map.number("frames", 1, Long.MAX_VALUE), (int) map.number("headers_crc", 0, 0xffff_ffffL),
                 map.number("lossless_tiles", 0, Integer.MAX_VALUE), map.real("relative_error"),
                 map.has("weighted_error") ? OptionalDouble.of(map.real("weighted_error")) : OptionalDouble.empty(), errors);
-        map.end();
-        return trailer;
     }
 }

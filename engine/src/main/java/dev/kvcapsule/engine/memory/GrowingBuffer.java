@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * One off-heap buffer that is replaced by a larger one when more is asked for; contents are not kept. Made for scratch that a thread uses again
- * and again: it soon has its final size and is never allocated again.
+ * and again: it soon has its final size and is never allocated again. What is given back to the system is zeroed first.
  */
 public final class GrowingBuffer implements AutoCloseable {
     private static final long ALIGNMENT = 64;
@@ -32,6 +32,7 @@ public final class GrowingBuffer implements AutoCloseable {
     @Override
     public void close() {
         if (arena != null) {
+            segment.fill((byte) 0);
             arena.close();
             arena = null;
             segment = MemorySegment.NULL;

@@ -2,13 +2,19 @@ package dev.kvcapsule.engine.memory;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 
-/** Off-heap memory that is handed out piece by piece and taken back all at once; grows to the largest use it has seen. */
+/**
+ * Off-heap memory that is handed out piece by piece and taken back all at once; grows to the largest use it has seen. What is given back to the system is zeroed first: it
+ * may have held a cache that came out of a sealed capsule.
+ */
 public final class Scratch implements AutoCloseable {
     private static final long ALIGNMENT = 64;
 
     private Arena arena = Arena.ofShared();
     private MemorySegment block = MemorySegment.NULL;
+    private final List<MemorySegment> beside = new ArrayList<>();
     private long used;
     private long wanted;
 
@@ -18,7 +24,7 @@ public final class Scratch implements AutoCloseable {
     /** Takes everything back. */
     public void reset() {
         if (wanted > block.byteSize()) {
-            arena.close();
+            close();
             arena = Arena.ofShared();
             block = arena.allocate(wanted, ALIGNMENT);
         }
@@ -31,7 +37,9 @@ public final class Scratch implements AutoCloseable {
         long rounded = (bytes + ALIGNMENT - 1) & -ALIGNMENT;
         wanted += rounded;
         if (used + rounded > block.byteSize()) {
-            return arena.allocate(bytes, ALIGNMENT);
+            MemorySegment piece = arena.allocate(bytes, ALIGNMENT);
+            beside.add(piece);
+            return piece;
         }
         MemorySegment piece = block.asSlice(used, bytes);
         used += rounded;
@@ -40,6 +48,9 @@ public final class Scratch implements AutoCloseable {
 
     @Override
     public void close() {
+        block.fill((byte) 0);
+        beside.forEach(piece -> piece.fill((byte) 0));
+        beside.clear();
         arena.close();
     }
 }

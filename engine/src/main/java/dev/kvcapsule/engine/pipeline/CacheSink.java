@@ -27,6 +27,9 @@ public interface CacheSink {
      */
     void write(int sub, int layer, Part part, long offset, MemorySegment bytes) throws IOException;
 
+    /** Forgets what was written: the capsule has been refused. Zeroes memory and files; called when no thread writes any more. */
+    void discard() throws IOException;
+
     /** A sink that fills a cache in memory. */
     static CacheSink of(KvCache cache) {
         return new CacheSink() {
@@ -43,6 +46,17 @@ public interface CacheSink {
             @Override
             public void write(int sub, int layer, Part part, long offset, MemorySegment bytes) {
                 MemorySegment.copy(bytes, 0, cache.tensor(sub, layer, part), offset, bytes.byteSize());
+            }
+
+            @Override
+            public void discard() {
+                for (int sub = 0; sub < cache.layout().subCaches().size(); sub++) {
+                    for (int layer = 0; layer < cache.layout().subCaches().get(sub).layers().size(); layer++) {
+                        for (Part part : Part.values()) {
+                            cache.tensor(sub, layer, part).fill((byte) 0);
+                        }
+                    }
+                }
             }
         };
     }

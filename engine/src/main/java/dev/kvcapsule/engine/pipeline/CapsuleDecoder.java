@@ -1,6 +1,8 @@
 package dev.kvcapsule.engine.pipeline;
 
+import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.codec.Codecs;
@@ -9,6 +11,7 @@ import dev.kvcapsule.engine.codec.TilePlan;
 import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Frame;
+import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
@@ -34,7 +37,7 @@ public final class CapsuleDecoder {
      *
      * @throws MalformedDataException if the manifest names a codec or parameters that there are not, or promises more than the file can hold
      */
-    public CapsuleDecoder(CapsuleReader reader) throws MalformedDataException {
+    public CapsuleDecoder(CapsuleReader reader) throws IOException {
         this.reader = reader;
         Manifest manifest = reader.manifest();
         try {
@@ -44,7 +47,7 @@ public final class CapsuleDecoder {
             }
             this.plan = new TilePlan(codec, manifest.layout());
         } catch (IllegalArgumentException | ArithmeticException e) {
-            throw new MalformedDataException("manifest: " + e.getMessage());
+            throw refusal(RefusalCode.CODEC, new MalformedDataException("manifest: " + e.getMessage()));
         }
         reader.expectTiles(plan.size());
     }
@@ -60,10 +63,24 @@ public final class CapsuleDecoder {
      * @param target a cache of the manifest's layout, possibly in another memory order
      * @return the trailer
      * @throws MalformedDataException if anything in the capsule is damaged; {@code target} then holds anything
+     * @throws CapsuleRefusedException the same for a sealed capsule; {@code target} has then been {@linkplain CacheSink#discard told to forget} it
      */
     public Trailer decode(CacheSink target, PipelineOptions options) throws IOException {
-        run(Optional.of(target), options, reader.manifest().layout().tensorBytes());
-        return reader.finish();
+        boolean done = false;
+        try {
+            run(Optional.of(target), options, reader.manifest().layout().tensorBytes());
+            Trailer trailer = reader.finish();
+            done = true;
+            return trailer;
+        } finally {
+            discardUnless(done, target);
+        }
+    }
+
+    private void discardUnless(boolean done, CacheSink target) throws IOException {
+        if (!done && reader.isSealed()) {
+            target.discard();
+        }
     }
 
     /**
@@ -92,7 +109,14 @@ public final class CapsuleDecoder {
                 bytes += TilePlan.rawBytes(reader.manifest().layout(), tile);
             }
         }
-        run(Optional.of(target), options, bytes, wanted);
+        boolean done = false;
+        try {
+            run(Optional.of(target), options, bytes, wanted);
+            reader.accept();
+            done = true;
+        } finally {
+            discardUnless(done, target);
+        }
     }
 
     private void run(Optional<CacheSink> target, PipelineOptions options, long totalBytes) throws IOException {
@@ -107,7 +131,7 @@ public final class CapsuleDecoder {
             slots.add(new DecodeSlot());
         }
         try (Arena arena = Arena.ofShared()) {
-            Codec bound = codec.bind(layout, reader.basis(arena), options.bases());
+            Codec bound = bind(layout, reader.basis(arena), options);
             OrderedRing.Stage<DecodeSlot> stage = new OrderedRing.Stage<>() {
                 private long done;
 
@@ -120,21 +144,41 @@ public final class CapsuleDecoder {
 
                 @Override
                 public void drain(int job, DecodeSlot slot) {
+                    reader.checked(slot.leaf);
                     done += TilePlan.rawBytes(layout, slot.tile);
                     options.progress().update(done, totalBytes);
                 }
             };
             int jobs = wanted == null ? plan.size() : wanted.size();
-            new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(bound, options, new TileOutput(layout, target.get())) : new VerifyWorker(bound, options, layout)).run(jobs, stage);
+            new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(bound, options, reader, new TileOutput(layout, target.get()))
+                    : new VerifyWorker(bound, options, reader)).run(jobs, stage);
+        } catch (MalformedDataException e) {
+            throw reader.refusal(e);
         } finally {
             slots.forEach(slot -> slot.memory.close());
         }
+    }
+
+    private Codec bind(CacheLayout layout, MemorySegment basis, PipelineOptions options) throws IOException {
+        try {
+            return codec.bind(layout, basis, options.bases());
+        } catch (CapsuleRefusedException e) {
+            throw new CapsuleRefusedException(RefusalCode.BASIS, e.getMessage());
+        } catch (MalformedDataException e) {
+            throw reader.refusal(e);
+        }
+    }
+
+    /** A sealed capsule whose signature holds names what is not known here; an unsealed one is malformed. */
+    private IOException refusal(RefusalCode code, MalformedDataException e) {
+        return reader.isSealed() ? new CapsuleRefusedException(code, e.getMessage()) : e;
     }
 
     private static final class DecodeSlot extends OrderedRing.Slot {
         final GrowingBuffer memory = new GrowingBuffer();
         Tile tile;
         Frame frame;
+        byte[] leaf;
 
         /** Takes the frame; copies its payload where the reader will use the memory again. */
         void accept(Frame frame, boolean mapped) {
@@ -142,15 +186,17 @@ public final class CapsuleDecoder {
                 this.frame = frame;
                 return;
             }
-            long bytes = frame.payload().byteSize();
-            MemorySegment copy = memory.atLeast(bytes).asSlice(0, bytes).copyFrom(frame.payload());
-            this.frame = new Frame(frame.type(), frame.item(), frame.piece(), frame.payloadOffset(), copy, frame.payloadCrc());
+            long bytes = frame.payload().byteSize() + frame.tag().byteSize();
+            this.frame = frame.movedTo(memory.atLeast(bytes));
         }
     }
 
-    private static void decode(CoderPair coders, DecodeSlot slot, List<TileTensor> tensors) throws MalformedDataException {
+    /** Checks and opens the frame, then decodes: a payload is not looked into before it is known to be what was written. */
+    private static void decode(CoderPair coders, FrameOpener opener, DecodeSlot slot, List<TileTensor> tensors) throws IOException {
+        slot.leaf = opener.leaf(slot.frame);
+        MemorySegment payload = opener.open(slot.frame);
         try {
-            coders.decode(slot.frame.payload(), slot.tile, tensors);
+            coders.decode(payload, slot.tile, tensors);
         } catch (MalformedDataException e) {
             throw MalformedDataException.at(slot.frame.payloadOffset(), "tile " + slot.frame.item(), e.getMessage());
         }
@@ -158,23 +204,25 @@ public final class CapsuleDecoder {
 
     private static final class DecodeWorker implements OrderedRing.Worker<DecodeSlot> {
         private final CoderPair coders;
+        private final FrameOpener opener;
         private final TileOutput output;
 
-        DecodeWorker(Codec codec, PipelineOptions options, TileOutput output) {
+        DecodeWorker(Codec codec, PipelineOptions options, CapsuleReader reader, TileOutput output) {
+            this.opener = reader.opener();
             this.coders = new CoderPair(codec, options.kernels());
             this.output = output;
         }
 
         @Override
         public void work(DecodeSlot slot) throws IOException {
-            slot.frame.verify();
             List<TileTensor> tensors = output.open(slot.tile);
-            CapsuleDecoder.decode(coders, slot, tensors);
+            CapsuleDecoder.decode(coders, opener, slot, tensors);
             output.commit(slot.tile, tensors);
         }
 
         @Override
         public void close() {
+            opener.close();
             coders.close();
             output.close();
         }
@@ -183,22 +231,24 @@ public final class CapsuleDecoder {
     /** Decodes into scratch and forgets. */
     private static final class VerifyWorker implements OrderedRing.Worker<DecodeSlot> {
         private final CoderPair coders;
+        private final FrameOpener opener;
         private final TileShapes shapes;
         private final Scratch scratch = new Scratch();
 
-        VerifyWorker(Codec codec, PipelineOptions options, CacheLayout layout) {
+        VerifyWorker(Codec codec, PipelineOptions options, CapsuleReader reader) {
+            this.opener = reader.opener();
             this.coders = new CoderPair(codec, options.kernels());
-            this.shapes = new TileShapes(layout);
+            this.shapes = new TileShapes(reader.manifest().layout());
         }
 
         @Override
         public void work(DecodeSlot slot) throws IOException {
-            slot.frame.verify();
-            CapsuleDecoder.decode(coders, slot, shapes.tensors(slot.tile, scratch, (layer, part) -> MemorySegment.NULL));
+            CapsuleDecoder.decode(coders, opener, slot, shapes.tensors(slot.tile, scratch, (layer, part) -> MemorySegment.NULL));
         }
 
         @Override
         public void close() {
+            opener.close();
             coders.close();
             scratch.close();
         }

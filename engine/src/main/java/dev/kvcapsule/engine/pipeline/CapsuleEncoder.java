@@ -9,7 +9,11 @@ import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TilePlan;
 import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.format.CapsuleWriter;
+import dev.kvcapsule.engine.format.FrameSealer;
+import dev.kvcapsule.engine.format.FrameType;
 import dev.kvcapsule.engine.format.Manifest;
+import dev.kvcapsule.engine.format.SealedFrame;
+import dev.kvcapsule.engine.format.Sealing;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
 import dev.kvcapsule.engine.memory.Scratch;
@@ -35,22 +39,31 @@ public final class CapsuleEncoder {
      * @throws IOException if the channel fails; what has been written is then no capsule
      */
     public static EncodeReport encode(KvCache cache, Codec chosen, WritableByteChannel out, PipelineOptions options) throws IOException {
+        return encode(cache, chosen, out, options, null);
+    }
+
+    /**
+     * The same, sealed: the manifest is signed before the first tile leaves, tiles are encrypted by the threads that coded them.
+     *
+     * @param sealing the capsule's seal; null for none. Used for this capsule only; stays open
+     */
+    public static EncodeReport encode(KvCache cache, Codec chosen, WritableByteChannel out, PipelineOptions options, Sealing sealing) throws IOException {
         CacheLayout layout = cache.layout();
         Codec codec = chosen.fit(cache, new FitOptions(options.threads(), options.kernels(), options.bases()));
         TilePlan plan = new TilePlan(codec, layout);
         Manifest manifest = new Manifest(codec.spec(), layout, codec.basis().byteSize());
-        CapsuleWriter writer = new CapsuleWriter(out);
+        CapsuleWriter writer = new CapsuleWriter(out, sealing);
         MemorySegment[] blobs = new MemorySegment[layout.blobs().size()];
         for (int b = 0; b < blobs.length; b++) {
             blobs[b] = cache.blob(b);
         }
-        writer.begin(manifest, blobs, codec.basis());
+        writer.begin(manifest, blobs, codec.basis(), plan.size());
         TileErrors errors = new TileErrors(layout);
         Drain drain = new Drain(plan, layout, writer, errors, options.progress());
         List<EncodeSlot> slots = EncodeSlot.ring(options.threads());
         try {
             TileInput input = new TileInput(cache);
-            new OrderedRing<>(options.threads(), slots, () -> new EncodeWorker(codec, options, input)).run(plan.size(), drain);
+            new OrderedRing<>(options.threads(), slots, () -> new EncodeWorker(codec, options, input, manifest, sealing)).run(plan.size(), drain);
         } finally {
             slots.forEach(slot -> slot.memory.close());
         }
@@ -61,6 +74,8 @@ public final class CapsuleEncoder {
     private static final class EncodeSlot extends OrderedRing.Slot {
         final GrowingBuffer memory = new GrowingBuffer();
         MemorySegment payload;
+        SealedFrame sealed;
+        int number;
         Tile tile;
         int crc;
         boolean fellBack;
@@ -105,12 +120,17 @@ public final class CapsuleEncoder {
 
         @Override
         public void feed(int job, EncodeSlot slot) {
+            slot.number = job;
             slot.tile = plan.get(job);
         }
 
         @Override
         public void drain(int job, EncodeSlot slot) throws IOException {
-            writer.tile(job, slot.payload.asByteBuffer(), slot.crc);
+            if (slot.sealed != null) {
+                writer.tile(slot.sealed);
+            } else {
+                writer.tile(job, slot.payload.asByteBuffer(), slot.crc);
+            }
             errors.add(slot.tile.subCache(), slot.tile.firstTensor(), slot.sums);
             losslessTiles += slot.fellBack ? 1 : 0;
             weighed |= slot.weighted != null;
@@ -129,8 +149,12 @@ public final class CapsuleEncoder {
         private final Scratch input = new Scratch();
         private final Scratch output = new Scratch();
         private final ErrorMeter meter;
+        private final Manifest manifest;
+        private final FrameSealer sealer;
 
-        EncodeWorker(Codec codec, PipelineOptions options, TileInput tiles) {
+        EncodeWorker(Codec codec, PipelineOptions options, TileInput tiles, Manifest manifest, Sealing sealing) {
+            this.manifest = manifest;
+            this.sealer = sealing == null ? null : sealing.newSealer();
             this.codec = codec;
             this.options = options;
             this.tiles = tiles;
@@ -142,7 +166,7 @@ public final class CapsuleEncoder {
         public void work(EncodeSlot slot) throws IOException {
             Tile tile = slot.tile;
             List<TileTensor> tensors = tiles.read(tile, input);
-            MemorySegment buffer = slot.memory.atLeast(coders.maxPayloadBytes(tensors));
+            MemorySegment buffer = slot.memory.atLeast(coders.maxPayloadBytes(tensors) + FrameSealer.TAG_BYTES);
             long bytes = tile.exact() ? TileCoder.UNREPRESENTABLE : coders.encode(tile, tensors, buffer);
             slot.sums = new double[tile.tensors()][2];
             slot.weighted = null;
@@ -154,6 +178,10 @@ public final class CapsuleEncoder {
             if (bytes < 0) {
                 bytes = coders.encodeLosslessly(tile, tensors, buffer);
                 check(buffer.asSlice(0, bytes), slot, tensors, true);
+            }
+            if (sealer != null) {
+                slot.sealed = sealer.seal(FrameType.TILE, CapsuleWriter.tileFrame(manifest, slot.number), slot.number, 0, buffer, Math.toIntExact(bytes));
+                return;
             }
             slot.payload = buffer.asSlice(0, bytes);
             CRC32C crc = new CRC32C();
@@ -192,6 +220,9 @@ public final class CapsuleEncoder {
             input.close();
             output.close();
             meter.close();
+            if (sealer != null) {
+                sealer.close();
+            }
         }
     }
 }

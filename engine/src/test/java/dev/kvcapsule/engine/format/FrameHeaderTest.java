@@ -79,9 +79,9 @@ class FrameHeaderTest {
         refused("offset 104, frame type: unknown type 0", 4, 0);
         refused("offset 104, frame type: unknown type 9", 4, 9);
         refused("offset 104, frame type: unknown type 255", 4, 255);
-        refused("offset 105, frame flags: flags, reserved bytes and seal must be 0 in this version", 5, 1);
-        refused("offset 105, frame flags: flags, reserved bytes and seal must be 0 in this version", 7, 1);
-        refused("offset 105, frame flags: flags, reserved bytes and seal must be 0 in this version", 28, 64);
+        refused("offset 105, frame flags: flags, reserved bytes, seal length and checksum do not go together", 5, 1);
+        refused("offset 105, frame flags: flags, reserved bytes, seal length and checksum do not go together", 7, 1);
+        refused("offset 105, frame flags: flags, reserved bytes, seal length and checksum do not go together", 28, 64);
         refused("offset 108, frame sequence: frame 6 where frame 5 belongs", 8, 6);
         refused("offset 124, payload length: 268435657 is above 268435456", 27, 16);
         refused("offset 124, payload length: 2147483849 is above 268435456", 27, 128);

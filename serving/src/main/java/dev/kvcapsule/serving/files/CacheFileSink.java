@@ -19,6 +19,8 @@ import java.util.ArrayList;
  * faults), and a full disk is an exception instead of a fault in the middle of a copy.
  */
 final class CacheFileSink implements CacheSink {
+    private static final int ZEROS = 1 << 20;
+
     private final FileChannel channel;
     private final CacheLayout layout;
     private final long[][][] offsets;
@@ -77,6 +79,15 @@ final class CacheFileSink implements CacheSink {
     @Override
     public void write(int sub, int layer, Part part, long offset, MemorySegment bytes) throws IOException {
         write(channel, offsets[sub][layer][part.ordinal()] + offset, bytes);
+    }
+
+    /** The file is temporary, and is removed by whoever opened it; zeroes keep its blocks from telling what they held. */
+    @Override
+    public void discard() throws IOException {
+        ByteBuffer zeros = ByteBuffer.allocateDirect(ZEROS);
+        for (long at = 0; at < channel.size(); at += ZEROS) {
+            write(channel, at, zeros.clear().limit((int) Math.min(ZEROS, channel.size() - at)));
+        }
     }
 
     /** In pieces, since a byte buffer holds less than 2 GiB. */

@@ -2,6 +2,8 @@ package dev.kvcapsule.serving.files;
 
 import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.format.Opening;
+import dev.kvcapsule.engine.format.Sealing;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.pipeline.CacheSink;
 import dev.kvcapsule.engine.pipeline.CapsuleDecoder;
@@ -32,15 +34,20 @@ public final class CapsuleFiles {
      * @throws dev.kvcapsule.engine.MalformedDataException if the state is not of its format
      */
     public static EncodeReport encode(Path state, ModelFacts model, Codec codec, Path capsule, PipelineOptions options) throws IOException {
+        return encode(state, model, codec, capsule, options, null);
+    }
+
+    /** The same, sealed. @param sealing this capsule's seal, such as a {@link dev.kvcapsule.engine.seal.CapsuleSeal}; null for none */
+    public static EncodeReport encode(Path state, ModelFacts model, Codec codec, Path capsule, PipelineOptions options, Sealing sealing) throws IOException {
         try (InputFile in = InputFile.open(state); AtomicOutput out = AtomicOutput.create(capsule)) {
-            EncodeReport report = CapsuleEncoder.encode(CacheFormats.read(in.bytes(), model), codec, out.channel(), options);
+            EncodeReport report = CapsuleEncoder.encode(CacheFormats.read(in.bytes(), model), codec, out.channel(), options, sealing);
             out.commit();
             return report;
         }
     }
 
     /**
-     * Decodes a capsule file.
+     * Decodes a capsule file without a seal.
      *
      * @param format a name of {@link CacheFormats#NAMES}; empty for the format the cache came in
      * @param tokens how many tokens to restore, reading only the tiles that hold them; empty for all
@@ -49,8 +56,18 @@ public final class CapsuleFiles {
      * @throws UnsupportedOperationException if the cache cannot be written in that format or cut there
      */
     public static DecodeReport decode(Path capsule, Optional<String> format, OptionalInt tokens, Path state, PipelineOptions options) throws IOException {
+        return decode(capsule, format, tokens, state, options, Opening.unsealed());
+    }
+
+    /**
+     * The same for a capsule with a seal.
+     *
+     * @param opening decides about this capsule's seal, such as a {@link dev.kvcapsule.engine.seal.CapsuleOpening}
+     * @throws dev.kvcapsule.engine.CapsuleRefusedException if it may not be restored, or anything about it is not as it was sealed
+     */
+    public static DecodeReport decode(Path capsule, Optional<String> format, OptionalInt tokens, Path state, PipelineOptions options, Opening opening) throws IOException {
         try (InputFile in = InputFile.open(capsule); AtomicOutput out = AtomicOutput.create(state)) {
-            DecodeReport report = decode(CapsuleReader.of(in.bytes()), format, tokens, out.channel(), options);
+            DecodeReport report = decode(CapsuleReader.of(in.bytes(), opening), format, tokens, out.channel(), options);
             out.commit();
             return report;
         }
@@ -66,24 +83,40 @@ public final class CapsuleFiles {
         CapsuleDecoder decoder = new CapsuleDecoder(reader);
         try (Arena arena = Arena.ofShared()) {
             List<MemorySegment> blobs = reader.blobs(arena);
-            CacheFormats.Choice choice = format.isPresent() ? CacheFormats.choose(format.get(), tokens) : CacheFormats.same(reader.manifest().layout(), tokens);
-            CacheSink sink = CacheFileSink.create(choice.format().plan(reader.manifest().layout(), blobs, choice.target()), out);
-            Optional<Trailer> trailer = Optional.empty();
-            if (tokens.isPresent()) {
-                decoder.decodePrefix(sink, options);
-            } else {
-                trailer = Optional.of(decoder.decode(sink, options));
+            try {
+                return decode(reader, decoder, blobs, format, tokens, out, options);
+            } finally {
+                wipe(reader, blobs);
             }
-            return new DecodeReport(reader.manifest(), trailer, sink.layout(), out.size());
         }
+    }
+
+    private static DecodeReport decode(CapsuleReader reader, CapsuleDecoder decoder, List<MemorySegment> blobs, Optional<String> format, OptionalInt tokens, FileChannel out,
+            PipelineOptions options) throws IOException {
+        CacheFormats.Choice choice = format.isPresent() ? CacheFormats.choose(format.get(), tokens) : CacheFormats.same(reader.manifest().layout(), tokens);
+        CacheSink sink = CacheFileSink.create(choice.format().plan(reader.manifest().layout(), blobs, choice.target()), out);
+        Optional<Trailer> trailer = Optional.empty();
+        if (tokens.isPresent()) {
+            decoder.decodePrefix(sink, options);
+        } else {
+            trailer = Optional.of(decoder.decode(sink, options));
+        }
+        return new DecodeReport(reader.manifest(), trailer, sink.layout(), out.size());
     }
 
     /** Checks a capsule from end to end without writing anything. */
     public static Trailer verify(CapsuleReader reader, PipelineOptions options) throws IOException {
         CapsuleDecoder decoder = new CapsuleDecoder(reader);
         try (Arena arena = Arena.ofShared()) {
-            reader.blobs(arena);
+            wipe(reader, reader.blobs(arena));
         }
         return decoder.verify(options);
+    }
+
+    /** What was encrypted is not left in memory that is given back. */
+    private static void wipe(CapsuleReader reader, List<MemorySegment> blobs) {
+        if (reader.isSealed()) {
+            blobs.forEach(blob -> blob.fill((byte) 0));
+        }
     }
 }

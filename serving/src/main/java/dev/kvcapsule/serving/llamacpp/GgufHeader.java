@@ -3,7 +3,10 @@ package dev.kvcapsule.serving.llamacpp;
 import dev.kvcapsule.engine.MalformedDataException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -138,6 +141,29 @@ public final class GgufHeader {
         } else {
             in.skip(size(type), key);
         }
+    }
+
+    /**
+     * Digests the metadata whose keys begin with a prefix, in byte order of the keys: each as the file has it (key, type, value), which is one way only.
+     *
+     * @param digest takes the bytes
+     * @return how many keys there were
+     */
+    public int digest(String prefix, MessageDigest digest) throws MalformedDataException {
+        List<String> keys = values.keySet().stream().filter(key -> key.startsWith(prefix)).sorted().toList();
+        try {
+            for (String key : keys) {
+                Value value = values.get(key);
+                Input in = new Input(file, value.offset());
+                skip(in, value.type(), key, 0);
+                digest.update(ByteBuffer.allocate(2 * Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN).putInt(key.length()).putInt(value.type()).flip());
+                digest.update(key.getBytes(StandardCharsets.UTF_8));
+                digest.update(file.asSlice(value.offset(), in.offset() - value.offset()).asByteBuffer());
+            }
+        } catch (Broken e) {
+            throw e.malformed();
+        }
+        return keys.size();
     }
 
     /** GGUF version. */

@@ -1,0 +1,29 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.engine.keys.KeyFolder;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** Shows keys. */
+@Command(name = "list", mixinStandardHelpOptions = true, sortOptions = false, description = "Lists signing keys and tenants' wrapping keys.")
+final class KeysListCommand implements Callable<Integer> {
+    @Mixin
+    private KeyOptions keys;
+
+    @Mixin
+    private KeysOutput output;
+
+    @Override
+    public Integer call() throws IOException {
+        KeyFolder folder = keys.open();
+        List<Object> all = new ArrayList<>();
+        folder.signingKeys().forEach(key -> all.add(KeysOutput.fields(key)));
+        folder.tenantKeys().forEach(key -> all.add(KeysOutput.fields(key)));
+        output.print(folder, "list", all);
+        return ExitCode.DONE;
+    }
+}

@@ -1,0 +1,57 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.engine.keys.KeyFolder;
+import dev.kvcapsule.engine.keys.TenantKey;
+import dev.kvcapsule.engine.keys.VerificationKey;
+import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine;
+import picocli.CommandLine.Option;
+
+/** How keys are shown: never more than their public part. */
+final class KeysOutput {
+    @Option(names = "--json", description = "Print one JSON object on standard output.")
+    private boolean json;
+
+    @CommandLine.Spec(CommandLine.Spec.Target.MIXEE)
+    private CommandLine.Model.CommandSpec spec;
+
+    PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+
+    static Map<String, Object> fields(VerificationKey key) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("kid", key.kid());
+        fields.put("algorithm", key.algorithm().label());
+        fields.put("status", key.status().name());
+        fields.put("not_before", key.notBefore().toString());
+        key.notAfter().ifPresent(end -> fields.put("not_after", end.toString()));
+        key.pair().ifPresent(pair -> fields.put("pair", pair));
+        return fields;
+    }
+
+    static Map<String, Object> fields(TenantKey key) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("tenant", key.tenant());
+        fields.put("epoch", key.epoch());
+        fields.put("status", key.status().name());
+        fields.put("present", key.present());
+        return fields;
+    }
+
+    /** @param what name of the list in JSON */
+    void print(KeyFolder folder, String what, List<Object> keys) {
+        if (json) {
+            out().println(new JsonReport().put("keys", folder.folder().toString()).put(what, keys));
+            return;
+        }
+        for (Object key : keys) {
+            StringBuilder line = new StringBuilder();
+            ((Map<?, ?>) key).forEach((name, value) -> line.append(line.isEmpty() ? "" : "  ").append(name).append('=').append(value));
+            out().println(line);
+        }
+    }
+}

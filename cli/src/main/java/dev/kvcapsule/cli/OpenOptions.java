@@ -1,0 +1,88 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.engine.format.Opening;
+import dev.kvcapsule.engine.keys.GenerationFolder;
+import dev.kvcapsule.engine.keys.GenerationStore;
+import dev.kvcapsule.engine.seal.Caller;
+import dev.kvcapsule.engine.seal.CapsuleOpening;
+import dev.kvcapsule.engine.seal.PublicOpening;
+import dev.kvcapsule.engine.seal.RefusalLog;
+import dev.kvcapsule.engine.seal.RestoreContext;
+import dev.kvcapsule.engine.seal.RestorePolicy;
+import dev.kvcapsule.engine.seal.RuntimeRange;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** How a capsule is opened. It must be sealed, unless {@code --unsealed} says otherwise. */
+final class OpenOptions {
+    private static final List<String> CALLER = List.of("org", "user", "session", "permission");
+
+    @Option(names = "--unsealed", description = "Read a capsule without a seal, which anybody could have made or changed.")
+    private boolean unsealed;
+
+    @Option(names = "--as", paramLabel = "org=O,user=U", description = "Who asks for the capsule; also session=S and permission=P.")
+    private String caller;
+
+    @Option(names = "--runtime", paramLabel = "NAME:VERSION", description = "The program that it is for, to be checked against what it is bound to.")
+    private String runtime;
+
+    @Option(names = "--explain", description = "Say on standard error why a capsule is refused, in more words than its caller may hear: for operators.")
+    private boolean explain;
+
+    @Mixin
+    private KeyOptions keys;
+
+    boolean isSealed() {
+        return !unsealed;
+    }
+
+    /** Whether it is said who asks. */
+    boolean hasCaller() {
+        return caller != null;
+    }
+
+    /** Reads a capsule without a seal; refuses one with. */
+    Opening unsealed() {
+        return Opening.unsealed();
+    }
+
+    /** Verifies a sealed capsule without opening it. */
+    PublicOpening verifying() throws IOException {
+        return PublicOpening.verifying(keys.publicKeys("give --unsealed for a capsule without a seal"), InstantSource.system());
+    }
+
+    /**
+     * Opens a sealed capsule.
+     *
+     * @param context what it would be restored into; the runtime is added
+     * @param use whether it is restored, which its session takes note of, and not only verified
+     */
+    CapsuleOpening opening(RestoreContext context, boolean use, boolean allowOlder, PrintWriter err) throws IOException {
+        if (caller == null) {
+            throw new Failures.UsageException("who asks for it? Give --as org=ORG,user=USER, or --unsealed for a capsule without a seal");
+        }
+        if (keys.isKeySet()) {
+            throw new Failures.UsageException("--keys names a set of public keys, which open nothing: give a registry");
+        }
+        Pairs pairs = new Pairs("--as", caller, CALLER);
+        Caller who = new Caller(pairs.required("org"), pairs.required("user"), pairs.optional("session"), pairs.optional("permission").map(Set::of).orElse(Set.of()));
+        RefusalLog log = (code, detail) -> {
+            if (explain || allowOlder) {
+                err.println("capsule: operator: " + code.label() + ": " + detail);
+            }
+        };
+        try {
+            RestoreContext known = new RestoreContext(context.model(), Optional.ofNullable(runtime).map(RuntimeRange::parse), context.structure(), context.tokens(), context.strict());
+            Optional<GenerationStore> generations = use ? Optional.of(new GenerationFolder(SealOptions.generations(keys))) : Optional.empty();
+            return new CapsuleOpening(keys.opened("give --unsealed for a capsule without a seal"), new RestorePolicy(who, known, InstantSource.system(), generations, allowOlder, log));
+        } catch (IllegalArgumentException e) {
+            throw new Failures.UsageException(e.getMessage());
+        }
+    }
+}

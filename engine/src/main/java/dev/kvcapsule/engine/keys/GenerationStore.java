@@ -1,0 +1,24 @@
+package dev.kvcapsule.engine.keys;
+
+import java.io.IOException;
+
+/** How far each session has come: what stops an older capsule, which is signed and whole, from being taken for the newest. */
+public interface GenerationStore {
+    /**
+     * Whose session it is.
+     *
+     * @param org organisation
+     * @param user user
+     * @param session session
+     */
+    record Session(String org, String user, String session) {}
+
+    /** The highest generation that was sealed or restored; 0 if there was none. */
+    long highest(Session session) throws IOException;
+
+    /** Raises the mark to that generation; a lower one leaves it. */
+    void raise(Session session, long generation) throws IOException;
+
+    /** Raises the mark by one. @return the new mark, which is nobody else's */
+    long next(Session session) throws IOException;
+}

@@ -1,0 +1,157 @@
+package dev.kvcapsule.engine.seal;
+
+import dev.kvcapsule.engine.format.Cbor;
+import dev.kvcapsule.engine.format.FrameSealer;
+import dev.kvcapsule.engine.format.FrameType;
+import dev.kvcapsule.engine.format.Manifest;
+import dev.kvcapsule.engine.format.SealedFrame;
+import dev.kvcapsule.engine.format.Sealing;
+import dev.kvcapsule.engine.format.Trailer;
+import dev.kvcapsule.engine.keys.KeyException;
+import dev.kvcapsule.engine.keys.KeyProvider;
+import dev.kvcapsule.engine.keys.VerificationKey;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Seals one capsule: give it to {@link dev.kvcapsule.engine.pipeline.CapsuleEncoder}, and close it afterwards. */
+public final class CapsuleSeal implements Sealing {
+    private static final int ID_BYTES = 16;
+
+    private final SealSpec spec;
+    private final KeyProvider keys;
+    private final CryptoProvider crypto;
+    private final byte[] capsuleId = DataKey.random(ID_BYTES);
+    private final DataKey dataKey = new DataKey(DataKey.random(DataKey.BYTES), capsuleId);
+    private final MerkleTree tree = new MerkleTree();
+    private final LeafHash hash;
+    private final List<VerificationKey> signers = new ArrayList<>();
+    private SealClaims claims;
+    private byte[] manifestDigest;
+    private FrameKeys frameKeys;
+
+    /**
+     * @param spec what to bind the capsule to
+     * @param keys who signs, and wraps the data key
+     * @throws KeyException if a key is not there or may not be used
+     */
+    public CapsuleSeal(SealSpec spec, KeyProvider keys) throws IOException {
+        this(spec, keys, CryptoProvider.best());
+    }
+
+    /** The same with that provider. */
+    public CapsuleSeal(SealSpec spec, KeyProvider keys, CryptoProvider crypto) throws IOException {
+        this.spec = spec;
+        this.keys = keys;
+        this.crypto = crypto;
+        signers.add(signer(spec.signer()));
+        Optional<String> pair = signers.getFirst().pair();
+        if (pair.isPresent()) {
+            signers.add(signer(pair.get()));
+        }
+        this.hash = crypto.leafHash();
+    }
+
+    private VerificationKey signer(String kid) throws IOException {
+        VerificationKey key = keys.publicKey(kid).orElseThrow(() -> new KeyException("there is no signing key " + kid));
+        if (!key.isValidAt(spec.created())) {
+            throw new KeyException("key " + kid + " is not valid now");
+        }
+        return key;
+    }
+
+    /** What the capsule is bound to; known once the manifest is written. */
+    public SealClaims claims() {
+        return claims;
+    }
+
+    @Override
+    public byte[] manifest(Manifest manifest, long lastFrame) throws IOException {
+        long epoch = keys.epoch(spec.tenant());
+        byte[] wrapped = keys.wrap(spec.tenant(), epoch, dataKey.bytes(), context(capsuleId, spec.tenant(), epoch));
+        Optional<byte[]> prefix = spec.tokens().map(tokens -> PrefixDigest.of(dataKey.prefixSecret(), tokens, tokens.length));
+        claims = new SealClaims(capsuleId, spec.issuer(), spec.scope(), spec.model(), spec.runtime(), prefix, spec.tokens().map(tokens -> tokens.length).orElse(0),
+                PositionRange.of(manifest.layout()), spec.created(), spec.notBefore(), spec.notBefore().plus(spec.lifetime()), spec.generation(), spec.tenant(), epoch,
+                spec.aead(), wrapped, dataKey.commitment());
+        Map<String, Object> fields = manifest.toMap();
+        fields.put("seal", claims.toMap());
+        byte[] message = sign(Envelope.MANIFEST_TYPE, fields);
+        manifestDigest = MerkleTree.sha256().digest(message);
+        frameKeys = new FrameKeys(spec.aead(), dataKey, capsuleId, manifestDigest, lastFrame);
+        return message;
+    }
+
+    /** What a wrapped data key is bound to: deterministic CBOR of capsule id, tenant and epoch. */
+    static byte[] context(byte[] capsuleId, String tenant, long epoch) {
+        return Cbor.write(List.of(capsuleId, tenant, epoch));
+    }
+
+    private byte[] sign(String contentType, Map<String, Object> fields) throws IOException {
+        byte[] payload = Cbor.write(fields);
+        List<CoseMessage.Signer> names = signers.stream().map(key -> new CoseMessage.Signer(key.algorithm().cose(), key.kid())).toList();
+        List<CoseMessage.CoseSignature> signatures = new ArrayList<>();
+        for (int i = 0; i < names.size(); i++) {
+            byte[] signature = keys.sign(names.get(i).kid(), CoseMessage.toBeSigned(contentType, names, i, payload));
+            signatures.add(new CoseMessage.CoseSignature(names.get(i), signature));
+        }
+        return new CoseMessage(contentType, payload, signatures).toBytes();
+    }
+
+    @Override
+    public FrameSealer newSealer() {
+        return new Sealer(frameKeys.aead(crypto), crypto.leafHash(), frameKeys);
+    }
+
+    @Override
+    public void clear(byte[] header, ByteBuffer payload) {
+        tree.add(hash.leaf(header, MemorySegment.ofBuffer(payload), MemorySegment.NULL));
+    }
+
+    @Override
+    public void encrypted(byte[] leaf) {
+        tree.add(leaf);
+    }
+
+    @Override
+    public byte[] trailer(Trailer trailer) throws IOException {
+        Map<String, Object> fields = trailer.toMap();
+        fields.put("capsule_id", capsuleId);
+        fields.put("manifest_digest", manifestDigest);
+        fields.put("merkle_root", tree.root());
+        return sign(Envelope.TRAILER_TYPE, fields);
+    }
+
+    @Override
+    public void close() {
+        dataKey.close();
+        hash.close();
+        if (frameKeys != null) {
+            frameKeys.close();
+        }
+    }
+
+    /** One thread's. */
+    private record Sealer(Aead aead, LeafHash hash, FrameKeys keys) implements FrameSealer {
+        private static final int CHECKED_BYTES = 36;
+
+        @Override
+        public SealedFrame seal(FrameType type, long sequence, int item, int piece, MemorySegment memory, int payloadBytes) {
+            byte[] header = FrameSealer.header(type, sequence, item, piece, payloadBytes);
+            MemorySegment payload = memory.asSlice(0, payloadBytes);
+            MemorySegment tag = memory.asSlice(payloadBytes, TAG_BYTES);
+            aead.encrypt(keys.nonce(sequence), keys.associated(header), payload, tag);
+            byte[] leaf = hash.leaf(java.util.Arrays.copyOf(header, CHECKED_BYTES), payload, tag);
+            return new SealedFrame(header, memory.asSlice(0, (long) payloadBytes + TAG_BYTES), leaf);
+        }
+
+        @Override
+        public void close() {
+            aead.close();
+            hash.close();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+package dev.kvcapsule.engine.seal;
+
+import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.RefusalCode;
+import dev.kvcapsule.engine.format.Frame;
+import dev.kvcapsule.engine.format.FrameOpener;
+import dev.kvcapsule.engine.format.Manifest;
+import dev.kvcapsule.engine.format.Opening;
+import dev.kvcapsule.engine.format.Trailer;
+import dev.kvcapsule.engine.keys.VerificationKeys;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Looks at a sealed capsule without being able to read it: with public keys it verifies signatures, revocation, time and the Merkle root over every byte; with none it only
+ * shows what the capsule says. Decrypts nothing.
+ */
+public final class PublicOpening implements Opening {
+    private final Optional<VerificationKeys> keys;
+    private final InstantSource clock;
+    private final CryptoProvider crypto = CryptoProvider.best();
+    private final Envelope envelope = new Envelope(crypto);
+
+    private PublicOpening(Optional<VerificationKeys> keys, InstantSource clock) {
+        this.keys = keys;
+        this.clock = clock;
+    }
+
+    /** Verifies with those keys, at that time. */
+    public static PublicOpening verifying(VerificationKeys keys, InstantSource clock) {
+        return new PublicOpening(Optional.of(keys), clock);
+    }
+
+    /** Believes what is there: to show it, and for nothing else. */
+    public static PublicOpening showing() {
+        return new PublicOpening(Optional.empty(), InstantSource.system());
+    }
+
+    /** What the capsule is bound to; known once its manifest has been read. */
+    public SealClaims claims() {
+        return envelope.claims();
+    }
+
+    /** Names of the keys that it says it is signed with. */
+    public List<String> kids() {
+        return envelope.kids();
+    }
+
+    @Override
+    public boolean isSealed() {
+        return true;
+    }
+
+    @Override
+    public Manifest manifest(MemorySegment payload, long offset) throws IOException {
+        Instant now = clock.instant();
+        envelope.open(payload, offset, keys, now);
+        if (keys.isPresent()) {
+            if (keys.get().isRevoked(claims().capsuleId())) {
+                throw new CapsuleRefusedException(RefusalCode.REVOKED, "the capsule has been revoked");
+            }
+            if (now.isBefore(claims().notBefore())) {
+                throw new CapsuleRefusedException(RefusalCode.NOT_YET_VALID, "is valid from " + claims().notBefore() + " on");
+            }
+            if (!now.isBefore(claims().expires())) {
+                throw new CapsuleRefusedException(RefusalCode.EXPIRED, "expired at " + claims().expires());
+            }
+        }
+        return envelope.manifest();
+    }
+
+    @Override
+    public FrameOpener newOpener(long lastFrame) {
+        LeafHash hash = crypto.leafHash();
+        return new FrameOpener() {
+            @Override
+            public MemorySegment open(Frame frame) throws CapsuleRefusedException {
+                throw new CapsuleRefusedException(RefusalCode.NO_TENANT_KEY, "is encrypted, and public keys open nothing");
+            }
+
+            @Override
+            public byte[] leaf(Frame frame) {
+                return hash.leaf(frame.header(), frame.payload(), frame.tag());
+            }
+
+            @Override
+            public void close() {
+                hash.close();
+            }
+        };
+    }
+
+    @Override
+    public void checked(byte[] leaf) {
+        envelope.checked(leaf);
+    }
+
+    @Override
+    public void clear(Frame frame) {
+        envelope.clear(frame);
+    }
+
+    @Override
+    public Trailer trailer(MemorySegment payload, long offset) throws IOException {
+        return envelope.trailer(payload, offset);
+    }
+
+    @Override
+    public void accept() {
+        // Looking at a capsule uses nothing up.
+    }
+
+    @Override
+    public IOException refusal(MalformedDataException damage) {
+        return new CapsuleRefusedException(damage.isTruncated() ? RefusalCode.TRUNCATED : RefusalCode.DAMAGED, damage.getMessage());
+    }
+
+    @Override
+    public void close() {
+        envelope.close();
+    }
+}

@@ -1,0 +1,48 @@
+package dev.kvcapsule.engine.seal;
+
+import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.RefusalCode;
+import dev.kvcapsule.engine.format.Frame;
+import dev.kvcapsule.engine.format.FrameOpener;
+import dev.kvcapsule.engine.memory.GrowingBuffer;
+import java.lang.foreign.MemorySegment;
+
+/** Opens encrypted frames, for one thread: into memory of its own, which is zeroed when it is given back. */
+final class SealedFrames implements FrameOpener {
+    private final Aead aead;
+    private final LeafHash hash;
+    private final FrameKeys keys;
+    private final RefusalLog log;
+    private final GrowingBuffer plain = new GrowingBuffer();
+
+    SealedFrames(Aead aead, LeafHash hash, FrameKeys keys, RefusalLog log) {
+        this.aead = aead;
+        this.hash = hash;
+        this.keys = keys;
+        this.log = log;
+    }
+
+    @Override
+    public MemorySegment open(Frame frame) throws CapsuleRefusedException {
+        long bytes = frame.payload().byteSize();
+        MemorySegment target = plain.atLeast(bytes).asSlice(0, bytes);
+        if (!aead.decrypt(keys.nonce(frame.sequence()), keys.associated(frame.header()), frame.payload(), frame.tag(), target)) {
+            String message = "offset " + frame.payloadOffset() + ", " + frame.name() + " " + frame.item() + "." + frame.piece() + ": the tag does not hold";
+            log.refused(RefusalCode.DAMAGED, message);
+            throw new CapsuleRefusedException(RefusalCode.DAMAGED, message);
+        }
+        return target;
+    }
+
+    @Override
+    public byte[] leaf(Frame frame) {
+        return hash.leaf(frame.header(), frame.payload(), frame.tag());
+    }
+
+    @Override
+    public void close() {
+        plain.close();
+        aead.close();
+        hash.close();
+    }
+}
