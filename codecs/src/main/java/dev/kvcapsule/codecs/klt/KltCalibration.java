@@ -63,8 +63,9 @@ final class KltCalibration implements Calibration {
         }
     }
 
+    /** What must be the same for sums to be added: every layer, and the sub-cache it is in. */
     private static List<String> describe(List<LayerGroup> groups) {
-        return groups.stream().flatMap(group -> group.layers().stream()).map(KltBasis::describe).toList();
+        return groups.stream().flatMap(group -> group.layers().stream().map(layer -> "cache " + group.subCache() + ", " + KltBasis.describe(layer))).toList();
     }
 
     private List<LayerGroup> groups() {
@@ -111,15 +112,13 @@ final class KltCalibration implements Calibration {
     @Override
     public WeightSums add(MemorySegment partial) throws IOException {
         PartialSums sums = PartialSums.parse(partial);
-        List<LayerGroup> theirs = sums.groups().stream().map(PartialSums.Group::layers).toList();
-        if (!describe(theirs).equals(describe(groups()))) {
-            throw new CapsuleRefusedException("these partial sums are of another model: " + difference(describe(theirs), describe(groups())));
-        }
         if (sums.layersPerGroup() != options.layersPerGroup()) {
             throw new CapsuleRefusedException("these partial sums are of --group " + name(sums.layersPerGroup()) + ", not of " + name(options.layersPerGroup()));
         }
-        if (!theirs.stream().map(LayerGroup::headDims).map(Arrays::toString).toList().equals(groups().stream().map(LayerGroup::headDims).map(Arrays::toString).toList())) {
-            throw new CapsuleRefusedException("these partial sums are of another model: its layers lie in other caches");
+        List<String> theirs = describe(sums.groups().stream().map(PartialSums.Group::layers).toList());
+        List<String> ours = describe(groups());
+        if (!theirs.equals(ours)) {
+            throw new CapsuleRefusedException("these partial sums are of another model: " + difference(theirs, ours));
         }
         for (int g = 0; g < accumulators.size(); g++) {
             PartialSums.Group group = sums.groups().get(g);
@@ -136,7 +135,11 @@ final class KltCalibration implements Calibration {
         while (first < Math.min(theirs.size(), ours.size()) && theirs.get(first).equals(ours.get(first))) {
             first++;
         }
-        return (first < theirs.size() ? theirs.get(first) : "no more layers") + " where there should be " + (first < ours.size() ? ours.get(first) : "no more layers");
+        return layer(theirs, first) + " where there should be " + layer(ours, first);
+    }
+
+    private static String layer(List<String> layers, int index) {
+        return index < layers.size() ? layers.get(index) : "no more layers";
     }
 
     private static String name(int layersPerGroup) {
