@@ -101,9 +101,10 @@ final class CalibrateCommand implements Callable<Integer> {
         try (AtomicOutput out = AtomicOutput.create(output); ProgressBar bar = ProgressBar.start("calibrating", options.err())) {
             Optional<PartialDescription> first = given.first();
             int layers = group == null ? first.map(PartialDescription::layersPerGroup).orElse(0) : group.equals("all") ? 0 : Integer.parseInt(group);
+            ModelFacts known = model.facts();
             CalibrationOptions how = new CalibrationOptions(layers, components, Kernels.best(), LinearAlgebras.best(options.threads()));
-            try (ModelReadings readings = readings(given.states(), bar); Calibration calibration = start(first, readings, how)) {
-                String digest = calibrate(calibration, given, readings, facts(first, how), bar, out);
+            try (ModelReadings readings = readings(given.states(), known, bar); Calibration calibration = start(first, readings, known, how)) {
+                String digest = calibrate(calibration, given, readings, known, facts(first, how), bar, out);
                 out.commit();
                 bar.clear();
                 print(digest, calibration.caches(), how.algebra(), (System.nanoTime() - start) / 1e9);
@@ -113,29 +114,29 @@ final class CalibrateCommand implements Callable<Integer> {
     }
 
     /** Has the model read the texts, or takes the states as they are. */
-    private ModelReadings readings(List<Path> states, ProgressBar bar) throws IOException {
+    private ModelReadings readings(List<Path> states, ModelFacts known, ProgressBar bar) throws IOException {
         if (texts.isEmpty()) {
             return ModelReadings.ofStates(states);
         }
-        return ModelReadings.ofTexts(model.file(), texts, tokens, options.threads(), model.facts(), weights == null || weights.equals("query"), "noise".equals(weights),
+        return ModelReadings.ofTexts(model.file(), texts, tokens, options.threads(), known, weights == null || weights.equals("query"), "noise".equals(weights),
                 (stage, done) -> bar.stage(stage, done));
     }
 
     /** A calibration for the model that the first input is of. */
-    private Calibration start(Optional<PartialDescription> first, ModelReadings readings, CalibrationOptions how) throws IOException {
+    private Calibration start(Optional<PartialDescription> first, ModelReadings readings, ModelFacts known, CalibrationOptions how) throws IOException {
         if (first.isPresent()) {
             return Calibrations.of("klt").start(first.get().model(), how);
         }
         Path state = readings.states().getFirst();
         try (InputFile in = InputFile.open(state)) {
-            return Calibrations.of("klt").start(read(in, state).layout(), how);
+            return Calibrations.of("klt").start(read(in, state, known).layout(), how);
         }
     }
 
-    private KvCache read(InputFile in, Path state) throws IOException {
-        KvCache cache = Inputs.read(in, state, model.facts());
+    private static KvCache read(InputFile in, Path state, ModelFacts known) throws IOException {
+        KvCache cache = Inputs.read(in, state, known);
         // A model that was named may well have no RoPE in its keys: those of latent attention.
-        if (model.facts().equals(ModelFacts.UNKNOWN) && cache.layout().subCaches().stream().flatMap(sub -> sub.layers().stream()).noneMatch(layer -> layer.rope().isPresent())) {
+        if (known.equals(ModelFacts.UNKNOWN) && cache.layout().subCaches().stream().flatMap(sub -> sub.layers().stream()).noneMatch(layer -> layer.rope().isPresent())) {
             throw new Failures.UsageException("heads and RoPE of the model are unknown: give --model or --model-facts");
         }
         return cache;
@@ -146,13 +147,14 @@ final class CalibrateCommand implements Callable<Integer> {
         return Map.of("model", model.file() == null ? named : model.file().getFileName().toString(), "linear algebra", how.algebra().name());
     }
 
-    private String calibrate(Calibration calibration, PartialInputs given, ModelReadings readings, Map<String, String> about, ProgressBar bar, AtomicOutput out) throws IOException {
+    private String calibrate(Calibration calibration, PartialInputs given, ModelReadings readings, ModelFacts known, Map<String, String> about, ProgressBar bar,
+            AtomicOutput out) throws IOException {
         WeightSums seen = PartialInputs.and(given.addTo(calibration, bar), readings.weights());
         List<Path> states = readings.states();
         for (int i = 0; i < states.size(); i++) {
             bar.stage("adding " + states.get(i).getFileName(), (double) i / states.size());
             try (InputFile in = InputFile.open(states.get(i))) {
-                KvCache cache = read(in, states.get(i));
+                KvCache cache = read(in, states.get(i), known);
                 TokenAttention attention = readings.attention(i);
                 Inputs.about(states.get(i).toString(), () -> {
                     calibration.add(cache, attention);
@@ -168,7 +170,7 @@ final class CalibrateCommand implements Callable<Integer> {
         for (Path state : trained) {
             bar.stage("training tables", (double) trained.indexOf(state) / trained.size());
             try (InputFile in = InputFile.open(state)) {
-                calibration.train(CacheFormats.read(in.bytes(), model.facts()));
+                calibration.train(CacheFormats.read(in.bytes(), known));
             }
         }
         return calibration.write(about, Inputs.marked(out.channel()));

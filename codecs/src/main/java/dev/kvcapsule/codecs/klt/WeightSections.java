@@ -37,8 +37,9 @@ final class WeightSections {
     private static List<Long> shapes(Optional<double[][][]> moments) {
         List<Long> shapes = new ArrayList<>();
         for (double[][] layer : moments.orElse(new double[0][][])) {
-            shapes.add((long) layer.length);
-            shapes.add(layer.length == 0 ? 0 : Math.round(Math.sqrt(layer[0].length)));
+            long dim = layer.length == 0 ? 0 : Math.round(Math.sqrt(layer[0].length));
+            shapes.add(dim == 0 ? 0L : layer.length);
+            shapes.add(dim);
         }
         return shapes;
     }
