@@ -79,7 +79,7 @@ class PartialCommandTest {
     }
 
     @Test
-    void ofOneRunAndTrainedOnItsStateIsItsBasis() throws IOException {
+    void aStateBesideSumsCountsAsInOneRun() throws IOException {
         Path direct = folder.resolve("direct.kvb");
         Path merged = folder.resolve("merged.kvb");
         done("calibrate", state, state, "--model", model, "-o", direct);
