@@ -4,7 +4,9 @@ import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.calibration.Calibration;
 import dev.kvcapsule.engine.calibration.CalibrationOptions;
 import dev.kvcapsule.engine.calibration.Calibrations;
+import dev.kvcapsule.engine.calibration.PartialDescription;
 import dev.kvcapsule.engine.calibration.TokenAttention;
+import dev.kvcapsule.engine.calibration.WeightSums;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.linalg.LinearAlgebra;
 import dev.kvcapsule.engine.linalg.LinearAlgebras;
@@ -18,34 +20,39 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Texts or states to a shared basis. */
+/** Texts, states or partial sums to a shared basis, or to partial sums. */
 @Command(name = "calibrate", mixinStandardHelpOptions = true, sortOptions = false, description = "Makes the basis that capsules of one model share.",
         footerHeading = "%nExamples:%n", footer = {"  capsule calibrate --model model.gguf --text a.txt b.md c.py -o model.kvb      (CAPSULE_LIBLLAMA names the folder of libllama)",
-            "  capsule calibrate --model model.gguf slot1.bin slot2.bin -o model.kvb", "  capsule encode slot.bin -o slot.kvc --model model.gguf --basis model.kvb", "",
+            "  capsule calibrate --model model.gguf slot1.bin slot2.bin -o model.kvb",
+            "  capsule calibrate --model model.gguf --text a.txt b.md --partial -o a.kvs      (on one machine; others do the same with other texts)",
+            "  capsule calibrate a.kvs b.kvs -o model.kvb      (a basis of all of them; --partial -o all.kvs: their sums)", "  capsule encode slot.bin -o slot.kvc --model model.gguf --basis model.kvb", "",
             "Ten texts of 4,096 tokens, mixed as the model's work is mixed, are a good start; more tokens help as much as the right domain.",
             "Keep the basis: capsules made with it cannot be decoded without."})
 final class CalibrateCommand implements Callable<Integer> {
     /** Tables are trained on no more caches than this: they have a few thousand numbers. */
     private static final int TRAINED_ON = 4;
 
-    @Parameters(paramLabel = "STATE", arity = "0..*", description = "Saved states of the model.")
-    private List<Path> states = new ArrayList<>();
+    @Parameters(paramLabel = "STATE", arity = "0..*", description = "Saved states of the model; partial sums (.kvs), which --partial makes.")
+    private List<Path> inputs = new ArrayList<>();
 
     @Option(names = "--text", paramLabel = "FILE", arity = "1..*", description = "Texts for the model to read, instead of states.")
     private List<Path> texts = new ArrayList<>();
 
-    @Option(names = {"-o", "--output"}, paramLabel = "B.kvb", required = true, description = "The basis.")
+    @Option(names = {"-o", "--output"}, paramLabel = "B.kvb", required = true, description = "The basis, or the partial sums.")
     private Path output;
+
+    @Option(names = "--partial", description = "Write sums (.kvs) instead of a basis: those of any number of machines add up to the basis of all they have seen.")
+    private boolean partial;
 
     @Option(names = "--tokens", paramLabel = "N", defaultValue = "4096", description = "Tokens to read of each text, at most (default: ${DEFAULT-VALUE}).")
     private int tokens;
@@ -54,7 +61,7 @@ final class CalibrateCommand implements Callable<Integer> {
             + "noise: by what noise in each layer costs, which takes minutes; none (the default with states).")
     private String weights;
 
-    @Option(names = "--group", paramLabel = "N", defaultValue = "all", description = "Layers a transform, or all: the best ratio and the most work (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--group", paramLabel = "N", description = "Layers a transform, or all: the best ratio and the most work (default: all, or what partial sums were made for).")
     private String group;
 
     @Option(names = "--components", paramLabel = "N", defaultValue = "3072", description = "Components a transform keeps at most (default: ${DEFAULT-VALUE}).")
@@ -68,8 +75,8 @@ final class CalibrateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (states.isEmpty() == texts.isEmpty()) {
-            throw new Failures.UsageException("calibrate from what? Give states, or texts by --text");
+        if (inputs.isEmpty() && texts.isEmpty()) {
+            throw new Failures.UsageException("calibrate from what? Give states, partial sums, or texts by --text");
         }
         if (!texts.isEmpty() && model.file() == null) {
             throw new Failures.UsageException("--text needs --model: the model reads the texts");
@@ -83,79 +90,99 @@ final class CalibrateCommand implements Callable<Integer> {
         if (weights != null && !weights.equals("none") && texts.isEmpty()) {
             throw new Failures.UsageException("--weights " + weights + " needs --text: states do not tell how they are read");
         }
-        if (!group.equals("all") && !group.matches("[1-9][0-9]{0,3}") || components < 1 || tokens < 1) {
+        if (group != null && !group.equals("all") && !group.matches("[1-9][0-9]{0,3}") || components < 1 || tokens < 1) {
             throw new Failures.UsageException("--group takes all or a number of layers, --components and --tokens numbers from 1 on");
         }
         long start = System.nanoTime();
-        try (AtomicOutput out = AtomicOutput.create(output); ProgressBar bar = ProgressBar.start("calibrating", options.err()); ModelReadings readings = readings(bar)) {
-            CalibrationOptions how = new CalibrationOptions(group.equals("all") ? 0 : Integer.parseInt(group), components, Kernels.best(), LinearAlgebras.best(options.threads()));
-            String digest = calibrate(readings, how, bar, out);
-            out.commit();
-            bar.clear();
-            print(digest, how.algebra(), (System.nanoTime() - start) / 1e9);
+        PartialInputs given = PartialInputs.of(inputs);
+        if (!given.states().isEmpty() && !texts.isEmpty()) {
+            throw new Failures.UsageException("give states, or texts by --text, not both: --partial and another run put them together");
+        }
+        try (AtomicOutput out = AtomicOutput.create(output); ProgressBar bar = ProgressBar.start("calibrating", options.err())) {
+            Optional<PartialDescription> first = given.first();
+            int layers = group == null ? first.map(PartialDescription::layersPerGroup).orElse(0) : group.equals("all") ? 0 : Integer.parseInt(group);
+            ModelFacts known = model.facts();
+            CalibrationOptions how = new CalibrationOptions(layers, components, Kernels.best(), LinearAlgebras.best(options.threads()));
+            try (ModelReadings readings = readings(given.states(), known, bar); Calibration calibration = start(first, readings, known, how)) {
+                String digest = calibrate(calibration, given, readings, known, facts(first, how), bar, out);
+                out.commit();
+                bar.clear();
+                print(digest, calibration.caches(), how.algebra(), (System.nanoTime() - start) / 1e9);
+            }
         }
         return ExitCode.DONE;
     }
 
     /** Has the model read the texts, or takes the states as they are. */
-    private ModelReadings readings(ProgressBar bar) throws IOException {
+    private ModelReadings readings(List<Path> states, ModelFacts known, ProgressBar bar) throws IOException {
         if (texts.isEmpty()) {
             return ModelReadings.ofStates(states);
         }
-        return ModelReadings.ofTexts(model.file(), texts, tokens, options.threads(), model.facts(), weights == null || weights.equals("query"), "noise".equals(weights),
+        return ModelReadings.ofTexts(model.file(), texts, tokens, options.threads(), known, weights == null || weights.equals("query"), "noise".equals(weights),
                 (stage, done) -> bar.stage(stage, done));
     }
 
-    private String calibrate(ModelReadings readings, CalibrationOptions how, ProgressBar bar, AtomicOutput out) throws IOException {
-        ModelFacts facts = model.facts();
-        Calibration calibration = null;
-        try {
-            for (int i = 0; i < readings.states().size(); i++) {
-                bar.stage("adding " + readings.states().get(i).getFileName(), (double) i / readings.states().size());
-                try (InputFile in = InputFile.open(readings.states().get(i))) {
-                    KvCache cache = Inputs.read(in, readings.states().get(i), facts);
-                    // A model that was named may well have no RoPE in its keys: those of latent attention.
-                    if (facts.equals(ModelFacts.UNKNOWN) && cache.layout().subCaches().stream().flatMap(sub -> sub.layers().stream()).noneMatch(layer -> layer.rope().isPresent())) {
-                        throw new Failures.UsageException("heads and RoPE of the model are unknown: give --model or --model-facts");
-                    }
-                    if (calibration == null) {
-                        calibration = Calibrations.of("klt").start(cache.layout(), how);
-                    }
-                    KvCache added = cache;
-                    TokenAttention attention = readings.attention(i);
-                    Calibration to = calibration;
-                    Inputs.about(readings.states().get(i).toString(), () -> {
-                        to.add(added, attention);
-                        return null;
-                    });
-                }
-            }
-            calibration.solve(readings.weights(), bar::stage);
-            List<Path> trained = readings.states().subList(0, Math.min(TRAINED_ON, readings.states().size()));
-            for (Path state : trained) {
-                bar.stage("training tables", (double) trained.indexOf(state) / trained.size());
-                try (InputFile in = InputFile.open(state)) {
-                    calibration.train(CacheFormats.read(in.bytes(), facts));
-                }
-            }
-            Map<String, String> about = new LinkedHashMap<>();
-            about.put("model", model.file() == null ? "not named" : model.file().getFileName().toString());
-            about.put("linear algebra", how.algebra().name());
-            return calibration.write(about, Inputs.marked(out.channel()));
-        } finally {
-            if (calibration != null) {
-                calibration.close();
-            }
+    /** A calibration for the model that the first input is of. */
+    private Calibration start(Optional<PartialDescription> first, ModelReadings readings, ModelFacts known, CalibrationOptions how) throws IOException {
+        if (first.isPresent()) {
+            return Calibrations.of("klt").start(first.get().model(), how);
+        }
+        Path state = readings.states().getFirst();
+        try (InputFile in = InputFile.open(state)) {
+            return Calibrations.of("klt").start(read(in, state, known).layout(), how);
         }
     }
 
-    private void print(String digest, LinearAlgebra algebra, double seconds) throws IOException {
+    private static KvCache read(InputFile in, Path state, ModelFacts known) throws IOException {
+        KvCache cache = Inputs.read(in, state, known);
+        // A model that was named may well have no RoPE in its keys: those of latent attention.
+        if (known.equals(ModelFacts.UNKNOWN) && cache.layout().subCaches().stream().flatMap(sub -> sub.layers().stream()).noneMatch(layer -> layer.rope().isPresent())) {
+            throw new Failures.UsageException("heads and RoPE of the model are unknown: give --model or --model-facts");
+        }
+        return cache;
+    }
+
+    private Map<String, String> facts(Optional<PartialDescription> first, CalibrationOptions how) {
+        String named = first.map(sums -> sums.facts().get("model")).orElse("not named");
+        return Map.of("model", model.file() == null ? named : model.file().getFileName().toString(), "linear algebra", how.algebra().name());
+    }
+
+    private String calibrate(Calibration calibration, PartialInputs given, ModelReadings readings, ModelFacts known, Map<String, String> about, ProgressBar bar,
+            AtomicOutput out) throws IOException {
+        WeightSums seen = PartialInputs.and(given.addTo(calibration, bar), readings.weights());
+        List<Path> states = readings.states();
+        for (int i = 0; i < states.size(); i++) {
+            bar.stage("adding " + states.get(i).getFileName(), (double) i / states.size());
+            try (InputFile in = InputFile.open(states.get(i))) {
+                KvCache cache = read(in, states.get(i), known);
+                TokenAttention attention = readings.attention(i);
+                Inputs.about(states.get(i).toString(), () -> {
+                    calibration.add(cache, attention);
+                    return null;
+                });
+            }
+        }
+        if (partial) {
+            return calibration.save(seen, about, Inputs.marked(out.channel()));
+        }
+        calibration.solve(ModelReadings.smoothed(seen), bar::stage);
+        List<Path> trained = states.subList(0, Math.min(TRAINED_ON, states.size()));
+        for (Path state : trained) {
+            bar.stage("training tables", (double) trained.indexOf(state) / trained.size());
+            try (InputFile in = InputFile.open(state)) {
+                calibration.train(CacheFormats.read(in.bytes(), known));
+            }
+        }
+        return calibration.write(about, Inputs.marked(out.channel()));
+    }
+
+    private void print(String digest, long caches, LinearAlgebra algebra, double seconds) throws IOException {
         long bytes = Files.size(output);
         if (options.json()) {
-            options.out().println(new JsonReport().put("basis", digest).put("bytes", bytes).put("caches", states.size() + texts.size()).put("seconds", seconds)
+            options.out().println(new JsonReport().put(partial ? "partial" : "basis", digest).put("bytes", bytes).put("caches", caches).put("seconds", seconds)
                     .put("linear_algebra", algebra.name()));
         } else {
-            options.out().printf(Locale.ROOT, "%s: basis %s, %s, %.1f s%n", output, digest, Sizes.text(bytes), seconds);
+            options.out().printf(Locale.ROOT, "%s: %s %s, %s, %.1f s%n", output, partial ? "partial sums" : "basis", digest, Sizes.text(bytes), seconds);
         }
     }
 }

@@ -27,10 +27,10 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /** Shows what a capsule says of itself. */
-@Command(name = "inspect", mixinStandardHelpOptions = true, description = "Shows a capsule's manifest, tiles, and bytes by part, without decoding it; or what a basis was made of.", sortOptions = false,
+@Command(name = "inspect", mixinStandardHelpOptions = true, description = "Shows a capsule's manifest, tiles, and bytes by part, without decoding it; or what a basis, or partial sums for one, were made of.", sortOptions = false,
         footerHeading = "%nExamples:%n", footer = {"  capsule inspect slot.kvc", "  capsule inspect slot.kvc --json | jq .bytes", "  capsule inspect model.kvb"})
 final class InspectCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "FILE", description = "A capsule or a basis; - is standard input.")
+    @Parameters(paramLabel = "FILE", description = "A capsule, a basis or partial sums; - is standard input.")
     private Path capsule;
 
     @Mixin
@@ -43,6 +43,11 @@ final class InspectCommand implements Callable<Integer> {
             Optional<CalibrationFactory> basis = Calibrations.recognise(in.bytes());
             if (basis.isPresent()) {
                 describe(Inputs.about(Inputs.name(capsule), () -> basis.get().describe(in.bytes())));
+                return ExitCode.DONE;
+            }
+            Optional<CalibrationFactory> partial = Calibrations.recognisePartial(in.bytes());
+            if (partial.isPresent()) {
+                new PartialReport(Inputs.name(capsule), Inputs.about(Inputs.name(capsule), () -> partial.get().describePartial(in.bytes()))).print(options);
                 return ExitCode.DONE;
             }
             boolean sealed = CapsuleReader.recognises(in.bytes()) && CapsuleReader.looksSealed(in.bytes());

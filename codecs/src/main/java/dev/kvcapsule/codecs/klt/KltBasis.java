@@ -67,7 +67,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
      * @throws CapsuleRefusedException if it is of a version that this program does not know
      */
     static KltBasis parse(MemorySegment file) throws IOException {
-        BasisFileReader reader = new BasisFileReader(MAGIC, VERSION, file);
+        BasisFileReader reader = new BasisFileReader(MAGIC, VERSION, "basis file", file);
         int layersPerGroup = reader.header().integer("layers_per_group", 0, MAX_GROUPS);
         Map<String, String> facts = reader.header().texts("facts");
         CoefficientTables tables = CoefficientTables.parse(reader.section(CoefficientTables.BYTES));

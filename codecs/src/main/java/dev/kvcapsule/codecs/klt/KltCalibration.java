@@ -5,6 +5,7 @@ import dev.kvcapsule.codecs.coefficients.CoefficientTables;
 import dev.kvcapsule.codecs.principal.ComponentQuantizer;
 import dev.kvcapsule.codecs.principal.Covariance;
 import dev.kvcapsule.codecs.principal.TokenVectors;
+import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.KvCache;
@@ -12,6 +13,7 @@ import dev.kvcapsule.engine.calibration.AttentionWeights;
 import dev.kvcapsule.engine.calibration.Calibration;
 import dev.kvcapsule.engine.calibration.CalibrationOptions;
 import dev.kvcapsule.engine.calibration.TokenAttention;
+import dev.kvcapsule.engine.calibration.WeightSums;
 import dev.kvcapsule.engine.codec.CodecSpec;
 import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.codec.Region;
@@ -29,6 +31,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.channels.WritableByteChannel;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -41,36 +44,36 @@ final class KltCalibration implements Calibration {
     private final CalibrationOptions options;
     private final KltCodec codec;
     private final Arena arena = Arena.ofShared();
-    private final List<Accumulator> accumulators = new ArrayList<>();
+    private final CacheLayout model;
+    private final List<PartialSums.Accumulator> accumulators = new ArrayList<>();
     private final CoefficientStatistics statistics = new CoefficientStatistics();
+    private boolean trained;
     private String weightsLabel = "";
     private long tokens;
-    private int caches;
+    private long caches;
     private List<KltBasis.Group> groups;
 
-    private record Accumulator(LayerGroup group, Covariance covariance, SensitivityRegression regression) {}
-
     KltCalibration(CacheLayout model, CalibrationOptions options) {
+        this.model = model;
         this.options = options;
         CodecSpec spec = Codecs.create(CodecSpec.of("klt").with("group", options.layersPerGroup() == 0 ? KltSettings.ALL : options.layersPerGroup()).with("step", 1)).spec();
         this.codec = KltCodec.of(spec);
-        for (LayerGroup group : groups(model)) {
-            accumulators.add(new Accumulator(group, new Covariance(group.width(), arena), new SensitivityRegression(group)));
+        for (LayerGroup group : PartialSums.groups(model, options.layersPerGroup())) {
+            accumulators.add(new PartialSums.Accumulator(group, new Covariance(group.width(), arena), new SensitivityRegression(group)));
         }
     }
 
-    private List<LayerGroup> groups(CacheLayout layout) {
-        List<LayerGroup> all = new ArrayList<>();
-        for (int s = 0; s < layout.subCaches().size(); s++) {
-            all.addAll(LayerGroup.of(s, layout.subCaches().get(s), codec.settings().layersPerGroup(layout.subCaches().get(s))));
-        }
-        return all;
+    /** What must be the same for sums to be added: every layer, and the sub-cache it is in. */
+    private static List<String> describe(List<LayerGroup> groups) {
+        return groups.stream().flatMap(group -> group.layers().stream().map(layer -> "cache " + group.subCache() + ", " + KltBasis.describe(layer))).toList();
+    }
+
+    private List<LayerGroup> groups() {
+        return accumulators.stream().map(PartialSums.Accumulator::group).toList();
     }
 
     private void check(CacheLayout layout) throws MalformedDataException {
-        List<String> here = groups(layout).stream().flatMap(group -> group.layers().stream()).map(KltBasis::describe).toList();
-        List<String> there = accumulators.stream().flatMap(a -> a.group().layers().stream()).map(KltBasis::describe).toList();
-        if (!here.equals(there)) {
+        if (!describe(PartialSums.groups(layout, options.layersPerGroup())).equals(describe(groups()))) {
             throw new MalformedDataException("the cache is of another model than the first one");
         }
     }
@@ -84,7 +87,7 @@ final class KltCalibration implements Calibration {
         try (Scratch scratch = new Scratch(); TokenVectors vectors = new TokenVectors(options.kernels()); GrowingBuffer buffer = new GrowingBuffer()) {
             for (int t = 0; t < plan.size(); t++) {
                 Tile tile = plan.get(t);
-                Accumulator accumulator = accumulator(tile);
+                PartialSums.Accumulator accumulator = accumulator(tile);
                 int width = accumulator.covariance().width();
                 MemorySegment rows = buffer.atLeast(4L * tile.tokens() * width);
                 if (tile.region() == Region.SINK) {
@@ -101,14 +104,62 @@ final class KltCalibration implements Calibration {
         caches++;
     }
 
-    private Accumulator accumulator(Tile tile) {
+    private PartialSums.Accumulator accumulator(Tile tile) {
         return accumulators.stream().filter(a -> a.group().subCache() == tile.subCache() && 2 * a.group().firstLayer() == tile.firstTensor()).findFirst().orElseThrow();
     }
 
+    /** {@inheritDoc} Sums are put together in binary64; files are read in place. */
     @Override
-    public void solve(AttentionWeights weights, ProgressListener progress) {
+    public WeightSums add(MemorySegment partial) throws IOException {
+        PartialSums sums = PartialSums.parse(partial);
+        if (sums.layersPerGroup() != options.layersPerGroup()) {
+            throw new CapsuleRefusedException("these partial sums are of --group " + name(sums.layersPerGroup()) + ", not of " + name(options.layersPerGroup()));
+        }
+        List<String> theirs = describe(sums.groups().stream().map(PartialSums.Group::layers).toList());
+        List<String> ours = describe(groups());
+        if (!theirs.equals(ours)) {
+            throw new CapsuleRefusedException("these partial sums are of another model: " + difference(theirs, ours));
+        }
+        for (int g = 0; g < accumulators.size(); g++) {
+            PartialSums.Group group = sums.groups().get(g);
+            accumulators.get(g).covariance().add(group.vectors());
+            accumulators.get(g).regression().add(group.regression(), group.asked());
+        }
+        tokens += sums.tokens();
+        caches += sums.caches();
+        return sums.weights();
+    }
+
+    private static String difference(List<String> theirs, List<String> ours) {
+        int first = 0;
+        while (first < Math.min(theirs.size(), ours.size()) && theirs.get(first).equals(ours.get(first))) {
+            first++;
+        }
+        return layer(theirs, first) + " where there should be " + layer(ours, first);
+    }
+
+    private static String layer(List<String> layers, int index) {
+        return index < layers.size() ? layers.get(index) : "no more layers";
+    }
+
+    private static String name(int layersPerGroup) {
+        return layersPerGroup == 0 ? KltSettings.ALL : Integer.toString(layersPerGroup);
+    }
+
+    @Override
+    public String save(WeightSums weights, Map<String, String> facts, WritableByteChannel out) throws IOException {
+        return PartialSums.write(new TreeMap<>(facts), model, options.layersPerGroup(), tokens, caches, weights, accumulators, options.algebra(), out);
+    }
+
+    @Override
+    public long caches() {
+        return caches;
+    }
+
+    @Override
+    public void solve(AttentionWeights weights, ProgressListener progress) throws MalformedDataException {
         weightsLabel = weights.label();
-        List<List<double[][]>> roots = HeadMetric.roots(accumulators.stream().map(Accumulator::group).toList(), weights);
+        List<List<double[][]>> roots = HeadMetric.roots(groups(), weights);
         groups = new ArrayList<>();
         for (int g = 0; g < accumulators.size(); g++) {
             int now = g;
@@ -117,25 +168,38 @@ final class KltCalibration implements Calibration {
         }
     }
 
-    private KltBasis.Group solve(Accumulator accumulator, List<double[][]> roots, ProgressListener progress) {
+    /** @throws MalformedDataException if the sums lead to numbers that are not finite: those of caches do not */
+    private KltBasis.Group solve(PartialSums.Accumulator accumulator, List<double[][]> roots, ProgressListener progress) throws MalformedDataException {
         Covariance covariance = accumulator.covariance();
         int n = covariance.width();
         MemorySegment matrix = covariance.matrix(options.algebra());
-        MemorySegment mean = arena.allocate(4L * n, 64);
-        MemorySegment.copy(covariance.mean(), 0, mean, Transform.FLOAT, 0, n);
+        MemorySegment mean = stored(covariance.mean());
         int[] dims = accumulator.group().headDims();
         MemorySegment backward = arena.allocate(4 * HeadWeighting.floats(dims), 64);
         weigh(matrix, n, roots, backward);
         int components = (int) Math.min(Math.min(n, options.maxComponents()), Math.max(1, covariance.rows()));
         try (Eigen eigen = options.algebra().largest(matrix, n, components, progress)) {
-            MemorySegment deviations = arena.allocate(4L * components, 64);
+            float[] deviations = new float[components];
             for (int k = 0; k < components; k++) {
-                deviations.set(Transform.FLOAT, 4L * k, (float) Math.sqrt(Math.max(0, eigen.value(k))));
+                deviations[k] = (float) Math.sqrt(Math.max(0, eigen.value(k)));
             }
             LayerGroup group = accumulator.group();
-            return new KltBasis.Group(group.subCache(), group.firstLayer(), group.layers().stream().map(KltBasis::describe).toList(), dims, mean, deviations, backward,
+            return new KltBasis.Group(group.subCache(), group.firstLayer(), group.layers().stream().map(KltBasis::describe).toList(), dims, mean, stored(deviations), backward,
                     accumulator.regression().solve(), ComponentQuantizer.quantize(eigen.vectors(), components, n, arena));
+        } catch (ArithmeticException | IllegalArgumentException e) {
+            throw new MalformedDataException("no basis can be made of the sums of " + accumulator.group() + ": " + e.getMessage());
         }
+    }
+
+    private MemorySegment stored(float[] floats) throws MalformedDataException {
+        MemorySegment stored = arena.allocate(4L * floats.length, 64);
+        for (int i = 0; i < floats.length; i++) {
+            if (!Float.isFinite(floats[i])) {
+                throw new MalformedDataException("no basis can be made of these sums: channel or component " + i + " is not finite");
+            }
+            stored.set(Transform.FLOAT, 4L * i, floats[i]);
+        }
+        return stored;
     }
 
     /** Carries a covariance into the weighted space, W^T C W, and stores the way back. */
@@ -169,15 +233,16 @@ final class KltCalibration implements Calibration {
         check(cache.layout());
         Transforms transforms = new KltBasis("", options.layersPerGroup(), Map.of(), groups, CoefficientTables.standard(), 0).transforms(cache.layout(), codec.settings(), arena);
         statistics.add(TableTrainer.statistics(codec.with(transforms, TokenScales.of(cache.layout())), cache, options.kernels(), TRAINING_STEPS));
+        trained = true;
     }
 
     @Override
     public String write(Map<String, String> facts, WritableByteChannel out) throws IOException {
         Map<String, String> all = new TreeMap<>(facts);
         all.put("tokens", Long.toString(tokens));
-        all.put("caches", Integer.toString(caches));
+        all.put("caches", Long.toString(caches));
         all.put("weights", weightsLabel);
-        return KltBasis.write(options.layersPerGroup(), all, groups, statistics.tables(), out);
+        return KltBasis.write(options.layersPerGroup(), all, groups, trained ? statistics.tables() : CoefficientTables.standard(), out);
     }
 
     @Override

@@ -5,6 +5,7 @@ import dev.kvcapsule.engine.calibration.BasisDescription;
 import dev.kvcapsule.engine.calibration.Calibration;
 import dev.kvcapsule.engine.calibration.CalibrationFactory;
 import dev.kvcapsule.engine.calibration.CalibrationOptions;
+import dev.kvcapsule.engine.calibration.PartialDescription;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -40,6 +41,19 @@ public final class KltCalibrationFactory implements CalibrationFactory {
             transforms.add(new BasisDescription.Transform(layers, group.basis().width(), group.basis().components(), energy(group)));
         }
         return new BasisDescription("klt", basis.digest(), basis.bytes(), basis.facts(), transforms);
+    }
+
+    @Override
+    public boolean recognisesPartial(MemorySegment file) {
+        return PartialSums.recognises(file);
+    }
+
+    @Override
+    public PartialDescription describePartial(MemorySegment file) throws IOException {
+        PartialSums sums = PartialSums.parse(file);
+        List<PartialDescription.Group> groups = sums.groups().stream()
+                .map(group -> new PartialDescription.Group(group.layers().toString(), group.layers().width(), group.vectors().rows(), group.asked())).toList();
+        return new PartialDescription("klt", sums.digest(), sums.bytes(), sums.facts(), sums.model(), sums.layersPerGroup(), sums.tokens(), sums.caches(), sums.weights(), groups);
     }
 
     private static double energy(KltBasis.Group group) {

@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * Learns the {@link TokenSensitivity} of a group of layers from tokens of which it is known how much attention they were paid: ridge regression of the
- * logarithm of the attention. Only sums are kept.
+ * logarithm of the attention. Only sums are kept, which can be put together.
  */
 final class SensitivityRegression {
     /** Weight of keeping weights small, as a share of the tokens, with features scaled to deviation 1. */
@@ -58,12 +58,12 @@ final class SensitivityRegression {
                 for (int h = 0; h < headDims.length; h++) {
                     row[1 + h] = norms[t * headDims.length + h];
                 }
-                add(row, label(attention, positions[t]));
+                learn(row, label(attention, positions[t]));
             }
         }
     }
 
-    private void add(double[] row, double label) {
+    private void learn(double[] row, double label) {
         for (int i = 0; i < features; i++) {
             for (int j = 0; j <= i; j++) {
                 moments[i][j] += row[i] * row[j];
@@ -83,7 +83,52 @@ final class SensitivityRegression {
         return StrictMath.log(sum / group.layers().size() + LEAST);
     }
 
-    /** What was learnt; {@link TokenSensitivity#UNKNOWN} from too few tokens. */
+    /** Tokens learnt from. */
+    long tokens() {
+        return tokens;
+    }
+
+    /** Numbers that {@link #sums} gives for so many heads. */
+    static long sums(int heads) {
+        long features = 1 + heads;
+        return features * (features + 1) / 2 + 2 * features + 1;
+    }
+
+    /** What was added up: the lower triangle of the features' products, row by row, their products with the labels, their sums, the sum of the labels. */
+    double[] sums() {
+        double[] all = new double[Math.toIntExact(sums(headDims.length))];
+        int at = 0;
+        for (int i = 0; i < features; i++) {
+            System.arraycopy(moments[i], 0, all, at, i + 1);
+            at += i + 1;
+        }
+        System.arraycopy(products, 0, all, at, features);
+        System.arraycopy(sums, 0, all, at + features, features);
+        all[at + 2 * features] = labels;
+        return all;
+    }
+
+    /** Adds what another one of the same group added up. @param others its {@link #sums} */
+    void add(double[] others, long otherTokens) {
+        int at = 0;
+        for (int i = 0; i < features; i++) {
+            for (int j = 0; j <= i; j++) {
+                moments[i][j] += others[at++];
+            }
+        }
+        for (int i = 0; i < features; i++) {
+            products[i] += others[at + i];
+            sums[i] += others[at + features + i];
+        }
+        labels += others[at + 2 * features];
+        tokens += otherTokens;
+    }
+
+    /**
+     * What was learnt; {@link TokenSensitivity#UNKNOWN} from too few tokens.
+     *
+     * @throws ArithmeticException if the sums are not those of any tokens
+     */
     TokenSensitivity solve() {
         if (tokens <= features) {
             return TokenSensitivity.UNKNOWN;
@@ -114,6 +159,11 @@ final class SensitivityRegression {
             }
             weights[i] = (float) (weight / deviation[i]);
             weights[features] -= i == 0 ? 0 : (float) (weight / deviation[i] * mean[i]);
+        }
+        for (float weight : weights) {
+            if (!Float.isFinite(weight)) {
+                throw new ArithmeticException("a weight is not finite");
+            }
         }
         return new TokenSensitivity(weights);
     }

@@ -45,7 +45,7 @@ record KvtcBasis(String digest, Map<String, String> facts, List<Part> parts, lon
 
     /** Checks a file and finds its parts. It stays open as long as the result is used. */
     static KvtcBasis parse(MemorySegment file) throws IOException {
-        BasisFileReader reader = new BasisFileReader(MAGIC, VERSION, file);
+        BasisFileReader reader = new BasisFileReader(MAGIC, VERSION, "basis file", file);
         Map<String, String> facts = reader.header().texts("facts");
         List<Part> parts = new ArrayList<>();
         for (CborMap map : reader.header().maps("parts")) {

@@ -84,6 +84,11 @@ final class KvtcCalibration implements Calibration {
         caches++;
     }
 
+    @Override
+    public long caches() {
+        return caches;
+    }
+
     /** {@inheritDoc} The published method minimises plain squared error: the weights are not used. */
     @Override
     public void solve(AttentionWeights weights, ProgressListener progress) {

@@ -43,7 +43,17 @@ public final class BasisFileWriter {
 
     /** Appends a section. */
     public void section(MemorySegment bytes) throws IOException {
+        begin();
+        append(bytes);
+    }
+
+    /** Begins a section that comes in pieces. */
+    public void begin() throws IOException {
         write(ByteBuffer.allocate((int) (BasisFileReader.aligned(at) - at)));
+    }
+
+    /** The next piece of a section that {@link #begin} began. */
+    public void append(MemorySegment bytes) throws IOException {
         for (long from = 0; from < bytes.byteSize(); from += BasisFileReader.PIECE_BYTES) {
             write(bytes.asSlice(from, Math.min(BasisFileReader.PIECE_BYTES, bytes.byteSize() - from)).asByteBuffer());
         }
@@ -54,6 +64,19 @@ public final class BasisFileWriter {
         ByteBuffer bytes = ByteBuffer.allocate(Float.BYTES * floats.length).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asFloatBuffer().put(floats);
         section(MemorySegment.ofBuffer(bytes));
+    }
+
+    /** Appends a section of f64. */
+    public void section(double[] doubles) throws IOException {
+        begin();
+        append(doubles);
+    }
+
+    /** The next f64 of a section that {@link #begin} began. */
+    public void append(double[] doubles) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(Math.multiplyExact(Double.BYTES, doubles.length)).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asDoubleBuffer().put(doubles);
+        write(bytes);
     }
 
     /** Ends the file. @return its digest, 64 hexadecimal digits */

@@ -11,6 +11,11 @@ public final class ComponentQuantizer {
     /** Largest magnitude of a code. */
     public static final int LARGEST_CODE = 127;
 
+    private static final int SCALES_AT_ONCE = 4096;
+
+    /** All of these bits are set in an f16 that is infinite or no number. */
+    private static final int HALF_EXPONENT = 0x7c00;
+
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -55,9 +60,14 @@ public final class ComponentQuantizer {
     /** Whether every scale is finite. */
     public static boolean isFinite(TransformBasis basis) {
         long count = (long) basis.components() * TransformBasis.runs(basis.width());
-        for (long i = 0; i < count; i++) {
-            if (!Float.isFinite(Float.float16ToFloat(basis.scales().get(SHORT, 2 * i)))) {
-                return false;
+        short[] halves = new short[(int) Math.min(count, SCALES_AT_ONCE)];
+        for (long from = 0; from < count; from += halves.length) {
+            int now = (int) Math.min(halves.length, count - from);
+            MemorySegment.copy(basis.scales(), SHORT, Short.BYTES * from, halves, 0, now);
+            for (int i = 0; i < now; i++) {
+                if ((halves[i] & HALF_EXPONENT) == HALF_EXPONENT) {
+                    return false;
+                }
             }
         }
         return true;

@@ -2,6 +2,7 @@ package dev.kvcapsule.codecs.principal;
 
 import dev.kvcapsule.engine.linalg.LinearAlgebra;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -13,6 +14,8 @@ import java.nio.ByteOrder;
  */
 public final class Covariance implements AutoCloseable {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE;
 
     private final MemorySegment gram;
     private final double[] sums;
@@ -66,6 +69,54 @@ public final class Covariance implements AutoCloseable {
             pendingRows += tokens;
         }
         rows += tokens;
+    }
+
+    /**
+     * Adds vectors that were added up elsewhere: sums about another origin are carried to the one here, in binary64.
+     *
+     * @throws IllegalArgumentException if they are of another width
+     */
+    public void add(CovarianceSums other) {
+        int n = sums.length;
+        if (other.sums().length != n) {
+            throw new IllegalArgumentException("vectors of " + other.sums().length + " channels, not " + n);
+        }
+        if (other.rows() == 0) {
+            return;
+        }
+        if (origin == null) {
+            origin = other.origin().clone();
+        }
+        double[] shift = new double[n];
+        for (int i = 0; i < n; i++) {
+            shift[i] = (double) other.origin()[i] - origin[i];
+        }
+        double[] mine = new double[n];
+        double[] theirs = new double[n];
+        for (int i = 0; i < n; i++) {
+            long at = 8 * ((long) i * n + i);
+            MemorySegment.copy(gram, DOUBLE, at, mine, i, n - i);
+            other.row(i, theirs);
+            double moved = other.sums()[i] + other.rows() * shift[i];
+            for (int j = i; j < n; j++) {
+                mine[j] += theirs[j] + (shift[i] * other.sums()[j] + moved * shift[j]);
+            }
+            MemorySegment.copy(mine, i, gram, DOUBLE, at, n - i);
+            sums[i] += moved;
+        }
+        rows += other.rows();
+    }
+
+    /** Writes what was added, as {@link CovarianceSums} reads it. */
+    public void write(BasisFileWriter out, LinearAlgebra algebra) throws IOException {
+        flush(algebra);
+        int n = sums.length;
+        out.section(origin == null ? new float[n] : origin);
+        out.section(sums);
+        out.begin();
+        for (int i = 0; i < n; i++) {
+            out.append(gram.asSlice(8 * ((long) i * n + i), 8L * (n - i)));
+        }
     }
 
     private void flush(LinearAlgebra algebra) {

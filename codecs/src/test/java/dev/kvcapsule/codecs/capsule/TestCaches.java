@@ -166,7 +166,7 @@ public final class TestCaches {
     }
 
     /** Attention that falls with age and differs from token to token, paid to the first three quarters. */
-    static TokenAttention attention(CacheLayout layout) {
+    public static TokenAttention attention(CacheLayout layout) {
         float[][] byLayer = new float[layout.subCaches().stream().flatMap(sub -> sub.layers().stream()).mapToInt(layer -> layer.layer() + 1).max().orElse(0)][];
         for (int layer = 0; layer < byLayer.length; layer++) {
             byLayer[layer] = new float[(int) (layout.tokens() * 3 / 4)];
@@ -187,7 +187,7 @@ public final class TestCaches {
         for (SubCache sub : layout.subCaches()) {
             for (LayerLayout layer : sub.layers()) {
                 keys[layer.layer()] = moments(layer.kvHeads(), layer.keyHeadDim(), random);
-                values[layer.layer()] = moments(layer.kvHeads(), layer.valueHeadDim(), random);
+                values[layer.layer()] = moments(layer.has(Part.VALUE) ? layer.kvHeads() : 0, layer.valueHeadDim(), random);
                 sensitivity[layer.layer()] = 0.5 + random.nextDouble();
             }
         }

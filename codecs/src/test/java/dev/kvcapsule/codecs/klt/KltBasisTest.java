@@ -16,7 +16,6 @@ import dev.kvcapsule.engine.cache.LayerLayout;
 import dev.kvcapsule.engine.cache.Rope;
 import dev.kvcapsule.engine.calibration.BasisDescription;
 import dev.kvcapsule.engine.calibration.Calibrations;
-import dev.kvcapsule.engine.format.Cbor;
 import dev.kvcapsule.engine.kernel.TransformBasis;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -26,11 +25,9 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.Channels;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -42,8 +39,8 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 class KltBasisTest {
-    private static final int HEADER = 16;
-    private static final int DIGEST = 32;
+    private static final int HEADER = BasisForge.HEADER;
+    private static final int DIGEST = BasisForge.DIGEST;
 
     private final Arena arena = Arena.ofConfined();
 
@@ -105,44 +102,8 @@ class KltBasisTest {
         return message;
     }
 
-    /** The file with a digest that holds. */
-    private static byte[] sealed(byte[] bytes) throws IOException {
-        try {
-            byte[] sum = MessageDigest.getInstance("SHA-256").digest(Arrays.copyOf(bytes, bytes.length - DIGEST));
-            System.arraycopy(sum, 0, bytes, bytes.length - DIGEST, DIGEST);
-            return bytes;
-        } catch (java.security.NoSuchAlgorithmException e) {
-            throw new IOException(e);
-        }
-    }
-
-    /** The file with another CBOR header, sections where they then belong, and a digest that holds. */
-    private byte[] withHeader(byte[] file, Consumer<Map<String, Object>> change) throws IOException {
-        ByteBuffer in = ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN);
-        int length = in.getInt(12);
-        Map<String, Object> header = new LinkedHashMap<>(map(Cbor.read(ByteBuffer.wrap(file, HEADER, length).slice(), 0)));
-        List<Object> groups = new ArrayList<>();
-        for (Object group : (List<?>) header.get("groups")) {
-            groups.add(new LinkedHashMap<>(map(group)));
-        }
-        header.put("groups", groups);
-        change.accept(header);
-        byte[] changed = Cbor.write(header);
-        int sections = HEADER + length + 63 & -64;
-        int now = HEADER + changed.length + 63 & -64;
-        ByteBuffer out = ByteBuffer.allocate(now + file.length - sections).order(ByteOrder.LITTLE_ENDIAN);
-        out.put(file, 0, 12).putInt(changed.length).put(changed).position(now).put(file, sections, file.length - sections);
-        return sealed(out.array());
-    }
-
-    @SuppressWarnings("unchecked")
-    private static Map<String, Object> map(Object value) {
-        return (Map<String, Object>) value;
-    }
-
-    @SuppressWarnings("unchecked")
     private static Map<String, Object> firstGroup(Map<String, Object> header) {
-        return ((List<Map<String, Object>>) header.get("groups")).getFirst();
+        return BasisForge.first(header, "groups");
     }
 
     @Test
@@ -170,7 +131,7 @@ class KltBasisTest {
         assertEquals(read.digest(), KltBasis.write(read.layersPerGroup(), read.facts(), read.groups(), read.tables(), Channels.newChannel(again)));
         assertArrayEquals(bytes, again.toByteArray());
         // What the forge below makes of an unchanged header is the same file.
-        assertArrayEquals(bytes, withHeader(bytes, header -> {}));
+        assertArrayEquals(bytes, BasisForge.withHeader(bytes, header -> {}));
     }
 
     @Test
@@ -197,10 +158,10 @@ class KltBasisTest {
         malformed(Arrays.copyOf(bytes, bytes.length + 1), "longer");
         // With a digest that holds, nothing but the length is wrong.
         for (int length = HEADER + DIGEST; length < bytes.length; length += 97) {
-            malformed(sealed(Arrays.copyOf(bytes, length)), "sealed length " + length);
+            malformed(BasisForge.sealed(Arrays.copyOf(bytes, length)), "sealed length " + length);
         }
         for (int more : new int[] {1, 63, 64, 5000}) {
-            assertTrue(malformed(sealed(Arrays.copyOf(bytes, bytes.length + more)), "more").contains("bytes follow the last section"));
+            assertTrue(malformed(BasisForge.sealed(Arrays.copyOf(bytes, bytes.length + more)), "more").contains("bytes follow the last section"));
         }
     }
 
@@ -224,7 +185,7 @@ class KltBasisTest {
         for (int version : new int[] {0, 2, 3, -1}) {
             byte[] bytes = basis();
             ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(8, version);
-            String message = assertThrows(CapsuleRefusedException.class, () -> parse(sealed(bytes))).getMessage();
+            String message = assertThrows(CapsuleRefusedException.class, () -> parse(BasisForge.sealed(bytes))).getMessage();
             assertTrue(message.contains("version " + version), message);
         }
     }
@@ -233,7 +194,7 @@ class KltBasisTest {
     void theDigestIsThatOfAllBytesBefore() throws IOException {
         byte[] bytes = basis();
         byte[] before = bytes.clone();
-        assertArrayEquals(before, sealed(bytes));
+        assertArrayEquals(before, BasisForge.sealed(bytes));
         bytes[bytes.length - 1] ^= 1;
         assertTrue(malformed(bytes, "digest").contains("damaged"));
     }
@@ -243,7 +204,7 @@ class KltBasisTest {
         for (int length : new int[] {-1, Integer.MIN_VALUE, Integer.MAX_VALUE, 0, 1, basis().length}) {
             byte[] bytes = basis();
             ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(12, length);
-            malformed(sealed(bytes), "header of " + length);
+            malformed(BasisForge.sealed(bytes), "header of " + length);
         }
     }
 
@@ -282,7 +243,7 @@ class KltBasisTest {
                 header -> firstGroup(header).put("layers", List.of("a", 5L)),
                 header -> firstGroup(header).put("more", 1L));
         for (int i = 0; i < changes.size(); i++) {
-            malformed(withHeader(bytes, changes.get(i)), "change " + i);
+            malformed(BasisForge.withHeader(bytes, changes.get(i)), "change " + i);
         }
     }
 
@@ -295,13 +256,13 @@ class KltBasisTest {
             for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
                 byte[] bytes = good.clone();
                 MemorySegment.ofArray(bytes).set(Transform.FLOAT, section.address() - file.address() + section.byteSize() - 4, bad);
-                malformed(sealed(bytes), "float " + bad);
+                malformed(BasisForge.sealed(bytes), "float " + bad);
             }
         }
         for (int half : new int[] {0x7c00, 0xfc00, 0x7e00}) {
             byte[] bytes = good.clone();
             MemorySegment.ofArray(bytes).set(ValueLayout.JAVA_SHORT_UNALIGNED, group.basis().scales().address() - file.address(), (short) half);
-            malformed(sealed(bytes), "half " + half);
+            malformed(BasisForge.sealed(bytes), "half " + half);
         }
     }
 
@@ -317,7 +278,7 @@ class KltBasisTest {
                 bytes[8 + random.nextInt(interesting - 8)] = (byte) (random.nextBoolean() ? random.nextInt() : random.nextInt(24));
             }
             try {
-                KltBasis basis = parse(sealed(bytes));
+                KltBasis basis = parse(BasisForge.sealed(bytes));
                 basis.transforms(layout(model()), settings("1"), arena);
                 Calibrations.of("klt").describe(arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes));
             } catch (MalformedDataException | CapsuleRefusedException e) {
@@ -370,7 +331,7 @@ class KltBasisTest {
     @Test
     void headsThatAreNotTheCachesAreRefused() throws IOException {
         // The names agree and the width does, but the matrices are those of other heads.
-        byte[] bytes = withHeader(basis(), header -> firstGroup(header).put("heads", List.of(8L, 8L, 16L, 16L)));
+        byte[] bytes = BasisForge.withHeader(basis(), header -> firstGroup(header).put("heads", List.of(8L, 8L, 16L, 16L)));
         KltBasis basis = parse(bytes);
         assertThrows(CapsuleRefusedException.class, () -> basis.transforms(layout(model()), settings("1"), arena));
     }

@@ -21,4 +21,19 @@ public interface CalibrationFactory {
      * @throws dev.kvcapsule.engine.MalformedDataException if it is damaged
      */
     BasisDescription describe(MemorySegment file) throws IOException;
+
+    /** Whether a file begins like partial sums of one of its calibrations. */
+    default boolean recognisesPartial(MemorySegment file) {
+        return false;
+    }
+
+    /**
+     * Checks a file of partial sums whole.
+     *
+     * @throws dev.kvcapsule.engine.MalformedDataException if it is damaged
+     * @throws UnsupportedOperationException if there are none of this codec
+     */
+    default PartialDescription describePartial(MemorySegment file) throws IOException {
+        throw new UnsupportedOperationException("calibration of codec " + codec() + " has no partial sums");
+    }
 }

@@ -31,4 +31,14 @@ public final class Calibrations {
         }
         return Optional.empty();
     }
+
+    /** Whose partial sums this file has. */
+    public static Optional<CalibrationFactory> recognisePartial(MemorySegment file) {
+        for (CalibrationFactory factory : all()) {
+            if (factory.recognisesPartial(file)) {
+                return Optional.of(factory);
+            }
+        }
+        return Optional.empty();
+    }
 }

@@ -2,10 +2,8 @@ package dev.kvcapsule.engine.format;
 
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.CacheLayout;
-import dev.kvcapsule.engine.cache.DType;
 import dev.kvcapsule.engine.cache.LayerLayout;
 import dev.kvcapsule.engine.cache.Positions;
-import dev.kvcapsule.engine.cache.Rope;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.cache.TensorOrder;
 import dev.kvcapsule.engine.codec.CodecSpec;
@@ -14,7 +12,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * The first frame of a capsule: everything a reader needs to decode the rest.
@@ -24,8 +21,6 @@ import java.util.Optional;
  * @param basisBytes bytes of what the codec shares between the tiles, carried ahead of them; 0 if nothing
  */
 public record Manifest(CodecSpec codec, CacheLayout layout, long basisBytes) {
-    private static final int MAX_LAYERS = 1 << 16;
-
     /** Deterministic CBOR, the payload of the manifest frame of a capsule without a seal. */
     public byte[] toBytes() {
         return Cbor.write(toMap());
@@ -53,21 +48,7 @@ public record Manifest(CodecSpec codec, CacheLayout layout, long basisBytes) {
                 "positions", runs,
                 "k_order", sub.keyOrder().label(),
                 "v_order", sub.valueOrder().label(),
-                "layers", sub.layers().stream().map(Manifest::toMap).toList());
-    }
-
-    private static Map<String, Object> toMap(LayerLayout layer) {
-        Map<String, Object> map = new LinkedHashMap<>();
-        map.put("layer", layer.layer());
-        map.put("heads", layer.kvHeads());
-        map.put("k_dim", layer.keyHeadDim());
-        map.put("v_dim", layer.valueHeadDim());
-        map.put("k_type", layer.keyType().label());
-        map.put("v_type", layer.valueType().label());
-        map.put("window", layer.window());
-        layer.rope().ifPresent(rope -> map.put("rope", Map.of(
-                "pairing", rope.pairing().label(), "base", rope.base(), "dims", rope.dims(), "scale", rope.scale(), "factors", rope.factors())));
-        return map;
+                "layers", sub.layers().stream().map(LayerFields::write).toList());
     }
 
     /**
@@ -114,26 +95,11 @@ public record Manifest(CodecSpec codec, CacheLayout layout, long basisBytes) {
     private static SubCache subCache(CborMap map) throws MalformedDataException {
         List<LayerLayout> layers = new ArrayList<>();
         for (CborMap layer : map.maps("layers")) {
-            layers.add(layer(layer));
+            layers.add(LayerFields.read(layer));
         }
         SubCache sub = new SubCache(map.text("name"), Positions.ofRuns(map.numbers("positions")), TensorOrder.ofLabel(map.text("k_order")),
                 TensorOrder.ofLabel(map.text("v_order")), layers);
         map.end();
         return sub;
-    }
-
-    private static LayerLayout layer(CborMap map) throws MalformedDataException {
-        Optional<Rope> rope = Optional.empty();
-        if (map.has("rope")) {
-            CborMap fields = map.map("rope");
-            rope = Optional.of(new Rope(Rope.Pairing.ofLabel(fields.text("pairing")), fields.real("base"), fields.integer("dims", 2, LayerLayout.MAX_WIDTH),
-                    fields.real("scale"), fields.reals("factors")));
-            fields.end();
-        }
-        LayerLayout layer = new LayerLayout(map.integer("layer", 0, MAX_LAYERS), map.integer("heads", 1, LayerLayout.MAX_WIDTH),
-                map.integer("k_dim", 1, LayerLayout.MAX_WIDTH), map.integer("v_dim", 0, LayerLayout.MAX_WIDTH), DType.ofLabel(map.text("k_type")),
-                DType.ofLabel(map.text("v_type")), rope, map.integer("window", 0, Integer.MAX_VALUE));
-        map.end();
-        return layer;
     }
 }

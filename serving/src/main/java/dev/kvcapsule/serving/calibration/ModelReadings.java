@@ -2,6 +2,7 @@ package dev.kvcapsule.serving.calibration;
 
 import dev.kvcapsule.engine.calibration.AttentionWeights;
 import dev.kvcapsule.engine.calibration.TokenAttention;
+import dev.kvcapsule.engine.calibration.WeightSums;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.linalg.LinearAlgebras;
 import dev.kvcapsule.engine.linalg.ProgressListener;
@@ -35,10 +36,10 @@ public final class ModelReadings implements AutoCloseable {
 
     private final List<Path> states;
     private final List<TokenAttention> attention;
-    private final AttentionWeights weights;
+    private final WeightSums weights;
     private final Path folder;
 
-    private ModelReadings(List<Path> states, List<TokenAttention> attention, AttentionWeights weights, Path folder) {
+    private ModelReadings(List<Path> states, List<TokenAttention> attention, WeightSums weights, Path folder) {
         this.states = states;
         this.attention = attention;
         this.weights = weights;
@@ -47,7 +48,7 @@ public final class ModelReadings implements AutoCloseable {
 
     /** States that were saved before; nothing is known about harm. */
     public static ModelReadings ofStates(List<Path> states) {
-        return new ModelReadings(List.copyOf(states), List.of(), AttentionWeights.NONE, null);
+        return new ModelReadings(List.copyOf(states), List.of(), WeightSums.NONE, null);
     }
 
     /**
@@ -102,10 +103,10 @@ public final class ModelReadings implements AutoCloseable {
                     }
                 }
             }
-            Optional<LayerSensitivity> layers = sensitivities.isEmpty() ? Optional.empty() : Optional.of(LayerSensitivity.geometricMean(sensitivities).smoothed());
-            QueryMoments all = queries;
-            AttentionWeights weights = new AttentionWeights(moments ? Optional.of(all.moments()) : Optional.empty(),
+            Optional<LayerSensitivity> layers = sensitivities.isEmpty() ? Optional.empty() : Optional.of(LayerSensitivity.geometricMean(sensitivities));
+            AttentionWeights means = new AttentionWeights(moments ? Optional.of(queries.moments()) : Optional.empty(),
                     moments ? Optional.of(runner.outputMoments().moments()) : Optional.empty(), layers.map(LayerSensitivity::key), layers.map(LayerSensitivity::value));
+            WeightSums weights = new WeightSums(means, moments ? queries.tokens() : 0, sensitivities.size());
             return new ModelReadings(states, attention, weights, folder);
         } catch (IOException | RuntimeException e) {
             delete(states, folder);
@@ -123,9 +124,19 @@ public final class ModelReadings implements AutoCloseable {
         return state < attention.size() ? attention.get(state) : TokenAttention.NONE;
     }
 
-    /** How much errors harm, as far as it was measured. */
-    public AttentionWeights weights() {
+    /** How much errors harm, as far as it was measured here: can be put together with what was elsewhere. */
+    public WeightSums weights() {
         return weights;
+    }
+
+    /** What to solve with in the end: sensitivities smoothed, since each is measured on few predictions. */
+    public static AttentionWeights smoothed(WeightSums weights) {
+        AttentionWeights means = weights.means();
+        if (weights.probes() == 0) {
+            return means;
+        }
+        LayerSensitivity layers = new LayerSensitivity(means.keySensitivity().orElseThrow(), means.valueSensitivity().orElseThrow()).smoothed();
+        return new AttentionWeights(means.keyMoments(), means.valueMoments(), Optional.of(layers.key()), Optional.of(layers.value()));
     }
 
     private static void delete(List<Path> states, Path folder) throws IOException {
