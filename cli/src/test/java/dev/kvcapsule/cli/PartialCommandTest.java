@@ -74,8 +74,8 @@ class PartialCommandTest {
         Map<?, ?> facts = (Map<?, ?>) done("inspect", basis, "--json").json().get("facts");
         assertEquals("2", facts.get("caches"));
         assertEquals("tiny-llama.gguf", facts.get("model"));
-        done("encode", state, "-o", capsule, "--model", model, "--basis", basis);
-        done("decode", capsule, "-o", folder.resolve("restored"), "--basis", basis);
+        done("encode", state, "-o", capsule, "--model", model, "--basis", basis, "--unsealed");
+        done("decode", capsule, "-o", folder.resolve("restored"), "--basis", basis, "--unsealed");
     }
 
     @Test
@@ -128,8 +128,8 @@ class PartialCommandTest {
         Files.write(bad, flipped);
         assertFails(4, "version 2", "calibrate", sums, bad, "-o", out, "--json");
         // Neither a basis nor a state.
-        assertFails(3, "not a basis file", "encode", state, "-o", folder.resolve("x"), "--model", model, "--basis", sums, "--json");
-        assertFails(3, "", "encode", sums, "-o", folder.resolve("x"), "--json");
+        assertFails(3, "not a basis file", "encode", state, "-o", folder.resolve("x"), "--model", model, "--basis", sums, "--unsealed", "--json");
+        assertFails(3, "", "encode", sums, "-o", folder.resolve("x"), "--unsealed", "--json");
         assertFails(2, "", "calibrate", state, "--text", state, "--model", model, "-o", out, "--json");
         assertEquals("before", Files.readString(out));
     }
