@@ -119,7 +119,7 @@ final class SealOptions {
     void written(SealClaims claims) throws IOException {
         Optional<GenerationStore.Session> session = session(claims.scope());
         if (session.isPresent()) {
-            new GenerationFolder(generations(keys)).reached(session.get(), claims.generation());
+            new GenerationFolder(generations(keys)).raise(session.get(), claims.generation());
         }
     }
 

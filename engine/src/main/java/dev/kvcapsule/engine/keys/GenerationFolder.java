@@ -56,17 +56,6 @@ public final class GenerationFolder implements GenerationStore {
         });
     }
 
-    @Override
-    public void reached(Session session, long generation) throws IOException {
-        PrivateFile.createFolder(folder);
-        PrivateFile.locked(folder, () -> {
-            if (generation > highest(session)) {
-                write(session, generation);
-            }
-            return null;
-        });
-    }
-
     private long issued(Session session) throws IOException {
         Path file = issuedFile(session);
         if (!Files.exists(file)) {

@@ -21,7 +21,4 @@ public interface GenerationStore {
 
     /** Issues a number above all that were issued or reached, which is nobody else's. The mark stays: the capsule may never come to be. */
     long next(Session session) throws IOException;
-
-    /** Raises the mark to the generation of a capsule that is whole and where it belongs: from now on it is what older ones are told from. */
-    void reached(Session session, long generation) throws IOException;
 }

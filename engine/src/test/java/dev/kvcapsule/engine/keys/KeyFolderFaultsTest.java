@@ -195,14 +195,14 @@ class KeyFolderFaultsTest {
         assertEquals(1, marks.next(session));
         assertEquals(2, marks.next(session));
         assertEquals(0, marks.highest(session));
-        marks.reached(session, 2);
-        marks.reached(session, 1);
+        marks.raise(session, 2);
+        marks.raise(session, 1);
         assertEquals(2, marks.highest(session));
         assertEquals(3, marks.next(session));
         assertEquals(2, marks.highest(session));
         marks.raise(session, 7);
         assertEquals(8, marks.next(session));
-        marks.reached(session, Long.MAX_VALUE / 10);
+        marks.raise(session, Long.MAX_VALUE / 10);
         assertEquals(Long.MAX_VALUE / 10 + 1, marks.next(session));
     }
 }
