@@ -76,12 +76,15 @@ final class EncodeCommand implements Callable<Integer> {
             throw new Failures.UsageException("--json and the capsule cannot both go to standard output");
         }
         long start = System.nanoTime();
-        SealSpec plan = seal.isSealed() ? seal.plan(model.identity(options.err())) : null;
+        SealSpec plan = seal.isSealed() ? seal.plan(model.identity(options.err()), options.err()) : null;
         try (InputFile in = Inputs.open(state); FolderBases bases = basis.open(state); ProgressBar bar = ProgressBar.start("encoding", options.err())) {
             KvCache cache = Inputs.read(in, state, facts);
             PipelineOptions pipeline = options.pipeline(chosen.spec(), cache.layout().tensorBytes(), bar, bases);
             try (CapsuleSeal sealing = plan == null ? null : seal.seal(plan, cache)) {
                 EncodeReport report = Inputs.writing(output, () -> encode(cache, chosen, pipeline, sealing));
+                if (sealing != null) {
+                    seal.written(sealing.claims());
+                }
                 bar.clear();
                 noteUnknownRope(cache, chosen);
                 print(cache, report, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9, standard, sealing);

@@ -27,7 +27,11 @@ final class KeyOptions {
     /** The password; empty if none was given. */
     Optional<char[]> password() throws IOException {
         if (passwordFile != null) {
-            return Optional.of(Inputs.about(passwordFile.toString(), () -> Files.readString(passwordFile).stripTrailing().toCharArray()));
+            char[] password = Inputs.about(passwordFile.toString(), () -> Files.readString(passwordFile).stripTrailing().toCharArray());
+            if (password.length == 0) {
+                throw new Failures.UsageException(passwordFile + " holds no password: an empty one protects nothing");
+            }
+            return Optional.of(password);
         }
         return Optional.ofNullable(System.getenv(PASSWORD)).filter(text -> !text.isEmpty()).map(String::toCharArray);
     }

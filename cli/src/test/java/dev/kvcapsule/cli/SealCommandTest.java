@@ -249,4 +249,57 @@ class SealCommandTest {
             }
         }
     }
+
+    @Test
+    void anEncodeThatFailsLeavesTheGoodCapsuleUsable() throws IOException {
+        Path good = capsule;
+        capsule = folder.resolve("missing/state.kvc");
+        assertEquals(5, encode().exit());
+        capsule = Path.of("/dev/full");
+        assertEquals(5, encode().exit());
+        capsule = good;
+        assertEquals(0, decode("--as", SCOPE).exit());
+        Path first = Files.copy(capsule, folder.resolve("first.kvc"));
+        Files.delete(restored);
+        assertEquals(4L, ((Map<?, ?>) encode("--json").json().get("seal")).get("generation"), "a number that was issued is never issued again");
+        capsule = first;
+        assertRefused("replayed", decode("--as", SCOPE));
+    }
+
+    @Test
+    void aCapsuleNeverOutlivesItsSigningKey() {
+        assertEquals(0, Run.of("keys", "new", "--kid", "short", "--expires", "2h", "--keys", keys).exit());
+        Run capped = encode("--sign", "short", "--json");
+        assertEquals(0, capped.exit(), capped.err());
+        String end = (String) ((Map<?, ?>) ((List<?>) Run.of("keys", "list", "--keys", keys, "--json").json().get("list")).stream()
+                .filter(key -> "short".equals(((Map<?, ?>) key).get("kid"))).findFirst().orElseThrow()).get("not_after");
+        assertEquals(end, ((Map<?, ?>) Run.of("inspect", capsule, "--json").json().get("seal")).get("expires"));
+        assertTrue(capped.err().contains("until " + end), capped.err());
+        Run longer = encode("--sign", "short", "--expires", "3h");
+        assertEquals(2, longer.exit());
+        assertTrue(longer.err().contains(end), longer.err());
+        assertEquals("", encode("--sign", "short", "--expires", "1h").err());
+        assertEquals(0, Run.of("keys", "new", "--hybrid", "--kid", "both", "--expires", "2h", "--keys", keys).exit());
+        assertTrue(encode("--sign", "both").err().contains("signing key both"));
+    }
+
+    @Test
+    void anEmptyPasswordIsNone() throws IOException {
+        Path vault = folder.resolve("vault");
+        Path empty = Files.writeString(folder.resolve("password"), " \n");
+        Run run = Run.of("keys", "new", "--pkcs12", "--keys", vault, "--keys-password-file", empty);
+        assertEquals(2, run.exit());
+        assertTrue(run.err().contains("holds no password"), run.err());
+        assertFalse(Files.exists(vault));
+    }
+
+    @Test
+    void aDamagedTenantFileIsToldAndStopsNobodyElse() throws IOException {
+        Files.writeString(keys.resolve("tenants/evil.1.jwk"), "{\"kty\": \"oct\", \"tenant\": \"evil\"}");
+        assertEquals(0, encode().exit());
+        Run evil = encode("--seal-to", "evil", "--json");
+        assertEquals(2, evil.exit(), evil.err());
+        assertTrue(evil.error("message").contains("evil.1.jwk"), evil.err());
+        assertEquals(2, encode("--seal-to", "../acme").exit());
+    }
 }

@@ -8,7 +8,8 @@ import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 
 /**
- * Marks in a folder, a small file a session: named by a digest of whose it is, replaced by renaming, under a lock that holds for all processes.
+ * Marks in a folder, a small file a session: named by a digest of whose it is, replaced by renaming, under a lock that holds for all processes. The last
+ * number that was issued is in a file of its own beside it, {@code .issued}: capsules that never came to be leave the mark where it was.
  */
 public final class GenerationFolder implements GenerationStore {
     private final Path folder;
@@ -46,10 +47,34 @@ public final class GenerationFolder implements GenerationStore {
     public long next(Session session) throws IOException {
         PrivateFile.createFolder(folder);
         return PrivateFile.locked(folder, () -> {
-            long next = highest(session) + 1;
-            write(session, next);
-            return next;
+            long last = Math.max(highest(session), issued(session));
+            if (last == Long.MAX_VALUE) {
+                throw new IOException("the session has used up its generations");
+            }
+            PrivateFile.write(issuedFile(session), (last + 1 + "\n").getBytes(StandardCharsets.US_ASCII));
+            return last + 1;
         });
+    }
+
+    private long issued(Session session) throws IOException {
+        Path file = issuedFile(session);
+        if (!Files.exists(file)) {
+            return 0;
+        }
+        String text = new String(PrivateFile.read(file), StandardCharsets.US_ASCII).strip();
+        try {
+            if (text.matches("[0-9]{1,19}")) {
+                return Long.parseLong(text);
+            }
+        } catch (NumberFormatException e) {
+            // Nineteen digits may be too many: told below.
+        }
+        throw new IOException(file + " is damaged: it should hold the generation that its session was given last");
+    }
+
+    private Path issuedFile(Session session) {
+        Path file = file(session);
+        return file.resolveSibling(file.getFileName() + ".issued");
     }
 
     private void write(Session session, long generation) throws IOException {

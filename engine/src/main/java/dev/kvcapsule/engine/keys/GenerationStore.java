@@ -13,12 +13,12 @@ public interface GenerationStore {
      */
     record Session(String org, String user, String session) {}
 
-    /** The highest generation that was sealed or restored; 0 if there was none. */
+    /** The mark: the highest generation that was handed out or restored; 0 if there was none. */
     long highest(Session session) throws IOException;
 
     /** Raises the mark to that generation; a lower one leaves it. */
     void raise(Session session, long generation) throws IOException;
 
-    /** Raises the mark by one. @return the new mark, which is nobody else's */
+    /** Issues a number above all that were issued or reached, which is nobody else's. The mark stays: the capsule may never come to be. */
     long next(Session session) throws IOException;
 }

@@ -78,12 +78,12 @@ final class Jwk {
         return jwk;
     }
 
-    /** @throws IllegalArgumentException if it is no tenant's key */
-    static TenantKey tenant(Map<String, Object> jwk, boolean present) {
+    /** A tenant's key as far as its file tells, which does not say whether it is held. @throws IllegalArgumentException if it is no tenant's key */
+    static TenantKey tenant(Map<String, Object> jwk) {
         if (!text(jwk, "kty").equals("oct")) {
             throw new IllegalArgumentException("'kty' of a tenant's key is oct");
         }
-        return new TenantKey(name(text(jwk, "tenant")), number(jwk, "epoch"), status(jwk), present);
+        return new TenantKey(name(text(jwk, "tenant")), number(jwk, "epoch"), status(jwk), false);
     }
 
     /** The member that holds the secret of such a key. */

@@ -18,14 +18,20 @@ import java.util.TreeSet;
  */
 public final class Jwks implements VerificationKeys {
     private static final long MAX_BYTES = 4 << 20;
+    private static final String REVOKED = "revoked_capsules";
 
     private final Map<String, VerificationKey> keys = new LinkedHashMap<>();
     private final Set<String> revoked = new TreeSet<>();
 
-    /** A set of those keys. @param revoked ids of revoked capsules, in hexadecimal */
+    /**
+     * A set of those keys.
+     *
+     * @param revoked ids of revoked capsules, 32 hexadecimal digits each
+     * @throws IllegalArgumentException if one is no such id
+     */
     public Jwks(List<VerificationKey> keys, Set<String> revoked) {
         keys.forEach(key -> this.keys.put(key.kid(), key));
-        this.revoked.addAll(revoked);
+        this.revoked.addAll(CapsuleIds.of(REVOKED, List.copyOf(revoked)));
     }
 
     /**
@@ -65,18 +71,14 @@ public final class Jwks implements VerificationKeys {
             }
             keys.add(key);
         }
-        Set<String> revoked = new TreeSet<>();
-        if (set.get("revoked_capsules") instanceof List<?> ids) {
-            ids.forEach(id -> revoked.add((String) id));
-        }
-        return new Jwks(keys, revoked);
+        return new Jwks(keys, set.containsKey(REVOKED) ? CapsuleIds.of(REVOKED, set.get(REVOKED)) : Set.of());
     }
 
     /** The set as text. */
     public String toJson() {
         Map<String, Object> set = new LinkedHashMap<>();
         set.put("keys", keys.values().stream().map(Jwk::of).toList());
-        set.put("revoked_capsules", List.copyOf(revoked));
+        set.put(REVOKED, List.copyOf(revoked));
         return Json.write(set);
     }
 

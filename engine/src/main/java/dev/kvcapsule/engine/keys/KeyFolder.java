@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -56,9 +57,12 @@ public final class KeyFolder implements KeyProvider {
     /**
      * Opens a registry whose private keys are, or will be, in an encrypted PKCS #12 file.
      *
-     * @throws KeyException if it has private keys in files already
+     * @throws KeyException if it has private keys in files already, or the password is empty
      */
     public static KeyFolder openPkcs12(Path folder, char[] password) throws IOException {
+        if (password != null && password.length == 0) {
+            throw new KeyException("an empty password protects nothing");
+        }
         if (Files.exists(folder.resolve("private"))) {
             throw new KeyException(folder + " keeps its private keys in files: start another folder for a PKCS #12 file");
         }
@@ -94,6 +98,19 @@ public final class KeyFolder implements KeyProvider {
         return keys;
     }
 
+    /** One tenant's keys, by epoch. No other tenant's files are read: one that is damaged must not stop the rest. */
+    private List<TenantKey> tenantKeys(String tenant) throws IOException {
+        Pattern ofTenant = Pattern.compile(Pattern.quote(checked(tenant)) + "\\.[0-9]+" + Pattern.quote(SUFFIX));
+        List<TenantKey> keys = new ArrayList<>();
+        for (Path file : files("tenants")) {
+            if (ofTenant.matcher(file.getFileName().toString()).matches()) {
+                keys.add(tenantKey(file));
+            }
+        }
+        keys.sort(Comparator.comparing(TenantKey::epoch));
+        return keys;
+    }
+
     private List<Path> files(String kind) throws IOException {
         Path from = folder.resolve(kind);
         if (!Files.isDirectory(from)) {
@@ -125,11 +142,12 @@ public final class KeyFolder implements KeyProvider {
     }
 
     private TenantKey tenantKey(Path file) throws IOException {
-        TenantKey key = parse(file, jwk -> Jwk.tenant(jwk, secrets.has(tenantSecret(Jwk.text(jwk, "tenant"), (Long) jwk.get("epoch")))));
+        TenantKey key = parse(file, Jwk::tenant);
         if (!file.equals(tenantFile(key.tenant(), key.epoch()))) {
             throw new KeyException(file + " holds epoch " + key.epoch() + " of tenant " + key.tenant() + ": a key's file is named after it");
         }
-        return key;
+        // Only now: a name that has not been checked must not become a path.
+        return key.withPresent(secrets.has(tenantSecret(key.tenant(), key.epoch())));
     }
 
     private Path signingFile(String kid) {
@@ -190,8 +208,8 @@ public final class KeyFolder implements KeyProvider {
     @Override
     public long epoch(String tenant) throws IOException {
         long newest = 0;
-        for (TenantKey key : tenantKeys()) {
-            if (key.tenant().equals(tenant) && key.status() == KeyStatus.ACTIVE && key.present()) {
+        for (TenantKey key : tenantKeys(tenant)) {
+            if (key.status() == KeyStatus.ACTIVE && key.present()) {
                 newest = key.epoch();
             }
         }
@@ -239,11 +257,7 @@ public final class KeyFolder implements KeyProvider {
 
     private Set<String> revokedCapsules() throws IOException {
         Path file = folder.resolve("revoked.json");
-        Set<String> revoked = new TreeSet<>();
-        if (Files.exists(file) && parse(file, map -> map).get("capsules") instanceof List<?> ids) {
-            ids.forEach(id -> revoked.add(id.toString()));
-        }
-        return revoked;
+        return Files.exists(file) ? parse(file, map -> CapsuleIds.of("capsules", map.get("capsules"))) : new TreeSet<>();
     }
 
     @Override
@@ -272,9 +286,32 @@ public final class KeyFolder implements KeyProvider {
         return changing(() -> {
             String name = kid.orElseGet(() -> "hybrid-" + HexFormat.of().formatHex(random(6)));
             String second = name + ".ml-dsa";
+            checkFree(name);
+            checkFree(second);
             newSigningKey(Optional.of(second), SignatureAlgorithm.ML_DSA_65, status, notBefore, notAfter, Optional.of(name));
-            return newSigningKey(Optional.of(name), SignatureAlgorithm.ED25519, status, notBefore, notAfter, Optional.of(second));
+            try {
+                return newSigningKey(Optional.of(name), SignatureAlgorithm.ED25519, status, notBefore, notAfter, Optional.of(second));
+            } catch (IOException e) {
+                takeBack(second, e);
+                throw e;
+            }
         });
+    }
+
+    private void checkFree(String kid) throws IOException {
+        if (Files.exists(signingFile(checked(kid)))) {
+            throw new KeyException("there is a key " + kid + " in " + folder + " already");
+        }
+    }
+
+    /** Removes what was made of a key that did not come about whole. */
+    private void takeBack(String kid, IOException why) {
+        try {
+            Files.deleteIfExists(signingFile(kid));
+            secrets.remove(signingSecret(kid));
+        } catch (IOException e) {
+            why.addSuppressed(e);
+        }
     }
 
     private VerificationKey newSigningKey(Optional<String> kid, SignatureAlgorithm algorithm, KeyStatus status, Instant notBefore, Optional<Instant> notAfter,
@@ -282,13 +319,16 @@ public final class KeyFolder implements KeyProvider {
         byte[] seed = random(KeyPairs.SEED_BYTES);
         try {
             KeyPair keys = KeyPairs.ofSeed(algorithm, seed);
-            String name = kid.isPresent() ? checked(kid.get()) : "ed25519-" + fingerprint(KeyPairs.raw(algorithm, keys.getPublic()));
-            if (Files.exists(signingFile(name))) {
-                throw new KeyException("there is a key " + name + " in " + folder + " already");
-            }
+            String name = kid.isPresent() ? kid.get() : "ed25519-" + fingerprint(KeyPairs.raw(algorithm, keys.getPublic()));
+            checkFree(name);
             VerificationKey key = new VerificationKey(name, algorithm, keys.getPublic(), notBefore.truncatedTo(ChronoUnit.SECONDS), notAfter.map(end -> end.truncatedTo(ChronoUnit.SECONDS)), status, pair);
             secrets.put(signingSecret(name), seed);
-            put(key);
+            try {
+                put(key);
+            } catch (IOException e) {
+                takeBack(name, e);
+                throw e;
+            }
             return key;
         } finally {
             Arrays.fill(seed, (byte) 0);
@@ -319,11 +359,10 @@ public final class KeyFolder implements KeyProvider {
 
     /** Makes a tenant's next key; the one before it unwraps from now on, and wraps no more. */
     public TenantKey newTenantKey(String tenant) throws IOException {
-        checked(tenant);
         return changing(() -> {
             long last = 0;
-            for (TenantKey key : tenantKeys()) {
-                last = key.tenant().equals(tenant) ? key.epoch() : last;
+            for (TenantKey key : tenantKeys(tenant)) {
+                last = key.epoch();
             }
             TenantKey key = new TenantKey(tenant, last + 1, KeyStatus.ACTIVE, true);
             byte[] secret = random(32);
@@ -333,8 +372,8 @@ public final class KeyFolder implements KeyProvider {
                 Arrays.fill(secret, (byte) 0);
             }
             put(key);
-            for (TenantKey older : tenantKeys()) {
-                if (older.tenant().equals(tenant) && older.epoch() < key.epoch() && older.status() == KeyStatus.ACTIVE) {
+            for (TenantKey older : tenantKeys(tenant)) {
+                if (older.epoch() < key.epoch() && older.status() == KeyStatus.ACTIVE) {
                     put(new TenantKey(tenant, older.epoch(), KeyStatus.VERIFY_ONLY, older.present()));
                 }
             }
@@ -345,31 +384,49 @@ public final class KeyFolder implements KeyProvider {
     /**
      * Has another key sign: it becomes active, the old one verifies only. Of hybrid keys both halves change.
      *
-     * @param to a key that is here and not revoked; empty to make one
+     * @param to another key that is here with its private half and not revoked; empty to make one
      * @return the key that signs from now on
      */
     public VerificationKey rotate(String kid, Optional<String> to, Instant now) throws IOException {
-        VerificationKey old = known(kid);
-        VerificationKey next;
-        if (to.isPresent()) {
-            next = known(to.get());
-            if (next.status() == KeyStatus.REVOKED) {
-                throw new KeyException("key " + next.kid() + " is revoked and cannot be used again");
+        return changing(() -> {
+            VerificationKey old = known(kid);
+            VerificationKey next;
+            if (to.isPresent()) {
+                next = known(to.get());
+                checkSuccessor(old, next, now);
+            } else {
+                next = old.pair().isPresent() ? newHybridKey(Optional.empty(), KeyStatus.ACTIVE, now, Optional.empty())
+                        : newSigningKey(Optional.empty(), KeyStatus.ACTIVE, now, Optional.empty());
             }
-        } else {
-            next = old.pair().isPresent() ? newHybridKey(Optional.empty(), KeyStatus.ACTIVE, now, Optional.empty())
-                    : newSigningKey(Optional.empty(), KeyStatus.ACTIVE, now, Optional.empty());
+            setStatus(next.kid(), KeyStatus.ACTIVE);
+            if (old.status() == KeyStatus.ACTIVE) {
+                setStatus(old.kid(), KeyStatus.VERIFY_ONLY);
+            }
+            return known(next.kid());
+        });
+    }
+
+    /** The old key retires, so the next one must be able to sign: otherwise nobody would. */
+    private void checkSuccessor(VerificationKey old, VerificationKey next, Instant now) throws IOException {
+        for (VerificationKey half : withPair(next)) {
+            if (half.kid().equals(old.kid())) {
+                throw new KeyException("key " + old.kid() + " cannot take its own place: name another key, or none to make one");
+            }
+            if (half.status() == KeyStatus.REVOKED) {
+                throw new KeyException("key " + half.kid() + " is revoked and cannot be used again");
+            }
+            if (!half.notAfter().map(now::isBefore).orElse(true)) {
+                throw new KeyException("key " + half.kid() + " has expired and cannot sign");
+            }
+            if (!secrets.has(signingSecret(half.kid()))) {
+                throw new KeyException("the private half of key " + half.kid() + " is not in " + folder + ": it cannot sign here");
+            }
         }
-        setStatus(next, KeyStatus.ACTIVE);
-        if (old.status() == KeyStatus.ACTIVE) {
-            setStatus(old, KeyStatus.VERIFY_ONLY);
-        }
-        return next;
     }
 
     /** Revokes a signing key and its pair: what they signed is refused from now on. */
     public void revokeKey(String kid) throws IOException {
-        setStatus(known(kid), KeyStatus.REVOKED);
+        setStatus(kid, KeyStatus.REVOKED);
     }
 
     /** Revokes a capsule. @param id 16 bytes */
@@ -432,7 +489,7 @@ public final class KeyFolder implements KeyProvider {
                     put(key.withStatus(key.status() == KeyStatus.REVOKED ? KeyStatus.REVOKED : KeyStatus.VERIFY_ONLY));
                     added++;
                 } else if (key.status() == KeyStatus.REVOKED) {
-                    put(here.get().withStatus(KeyStatus.REVOKED));
+                    setStatus(key.kid(), KeyStatus.REVOKED);
                 }
             }
             for (String id : set.revokedCapsules()) {
@@ -446,14 +503,22 @@ public final class KeyFolder implements KeyProvider {
         return publicKey(kid).orElseThrow(() -> new KeyException("there is no key " + kid + " in " + folder));
     }
 
-    private void setStatus(VerificationKey key, KeyStatus status) throws IOException {
+    /** Of a key and its pair, as they are now: what another process has revoked meanwhile stays so. */
+    private void setStatus(String kid, KeyStatus status) throws IOException {
         changing(() -> {
-            put(key.withStatus(status));
-            if (key.pair().isPresent() && publicKey(key.pair().get()).isPresent()) {
-                put(known(key.pair().get()).withStatus(status));
+            for (VerificationKey key : withPair(known(kid))) {
+                if (key.status() != KeyStatus.REVOKED) {
+                    put(key.withStatus(status));
+                }
             }
             return null;
         });
+    }
+
+    /** A key, and the one that signs beside it if each names the other: a key that others made must not reach one of ours by naming it. */
+    private List<VerificationKey> withPair(VerificationKey key) throws IOException {
+        Optional<VerificationKey> pair = key.pair().isPresent() ? publicKey(key.pair().get()) : Optional.empty();
+        return pair.filter(other -> other.pair().equals(Optional.of(key.kid()))).map(other -> List.of(key, other)).orElse(List.of(key));
     }
 
     private void put(VerificationKey key) throws IOException {

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.Key;
 import java.security.KeyStore;
+import java.util.Arrays;
 import java.util.Locale;
 import javax.crypto.spec.SecretKeySpec;
 
@@ -61,7 +62,7 @@ final class Pkcs12Secrets implements SecretStore {
             change.apply(store);
             ByteArrayOutputStream out = new ByteArrayOutputStream();
             store.store(out, password);
-            PrivateFile.write(file, out.toByteArray());
+            PrivateFile.replace(file, out.toByteArray());
         } catch (GeneralSecurityException e) {
             throw new KeyException(file + " cannot be changed: " + e.getMessage());
         }
@@ -77,14 +78,20 @@ final class Pkcs12Secrets implements SecretStore {
             return store;
         }
         PrivateFile.checkPermissions(file);
-        try {
-            store.load(new ByteArrayInputStream(PrivateFile.read(file)), password);
-        } catch (KeyException e) {
-            throw e;
-        } catch (IOException e) {
-            throw new KeyException(file + " does not open with that password, or is damaged");
+        byte[] bytes = PrivateFile.read(file);
+        while (true) {
+            try {
+                store.load(new ByteArrayInputStream(bytes), password);
+                return store;
+            } catch (IOException e) {
+                // Another process may have replaced and overwritten the file while it was read: then the new one is read.
+                byte[] again = PrivateFile.read(file);
+                if (Arrays.equals(bytes, again)) {
+                    throw new KeyException(file + " does not open with that password, or is damaged");
+                }
+                bytes = again;
+            }
         }
-        return store;
     }
 
     /** The JDK keeps aliases in lower case: capitals are spelt out, so that two names that differ in them stay two. */

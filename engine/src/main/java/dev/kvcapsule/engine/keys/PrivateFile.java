@@ -84,8 +84,24 @@ final class PrivateFile {
     /** Overwrites what is there with zeros, so that its blocks do not tell it; what a file system or disk copied elsewhere stays. */
     static void shred(Path file) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-            writeAll(channel, new byte[Math.toIntExact(channel.size())]);
+            shred(channel);
         }
+    }
+
+    /** The same as {@link #write}, and overwrites the file that is replaced: only once the new one is in its place, so that no failure loses both. */
+    static void replace(Path file, byte[] bytes) throws IOException {
+        if (!Files.exists(file)) {
+            write(file, bytes);
+            return;
+        }
+        try (FileChannel old = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            write(file, bytes);
+            shred(old);
+        }
+    }
+
+    private static void shred(FileChannel channel) throws IOException {
+        writeAll(channel, new byte[Math.toIntExact(channel.size())]);
     }
 
     private static void writeAll(FileChannel channel, byte[] bytes) throws IOException {

@@ -8,4 +8,9 @@ package dev.kvcapsule.engine.keys;
  * @param status what it may be used for
  * @param present whether the key is held here; if not, it has been destroyed, and with it what it wrapped
  */
-public record TenantKey(String tenant, long epoch, KeyStatus status, boolean present) {}
+public record TenantKey(String tenant, long epoch, KeyStatus status, boolean present) {
+    /** The same key, held here or not. */
+    public TenantKey withPresent(boolean held) {
+        return new TenantKey(tenant, epoch, status, held);
+    }
+}

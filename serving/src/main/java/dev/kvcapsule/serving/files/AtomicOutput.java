@@ -9,17 +9,22 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * A file that appears whole or not at all: written under a temporary name beside its place, then flushed to the disk and renamed. Closing it
- * without {@link #commit}, or the end of the program, removes the temporary file and leaves what was there before.
+ * without {@link #commit}, or the end of the program, removes the temporary file and leaves what was there before. Until it is committed only its owner
+ * can read it: it may hold what is refused in the end.
  */
 public final class AtomicOutput implements AutoCloseable {
     private static final int MAX_LINKS = 40;
+    private static final Set<StandardOpenOption> NEW = Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
+    private static final Set<PosixFilePermission> OWNERS = Set.of(PosixFilePermission.OWNER_READ, PosixFilePermission.OWNER_WRITE);
     private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
 
     static {
@@ -29,11 +34,14 @@ public final class AtomicOutput implements AutoCloseable {
     private final Path target;
     private final Path written;
     private final FileChannel channel;
+    private final Optional<Set<PosixFilePermission>> permissions;
 
-    private AtomicOutput(Path target, Path written, FileChannel channel) {
+    /** @param permissions of the file when it appears; empty where files have none */
+    private AtomicOutput(Path target, Path written, FileChannel channel, Optional<Set<PosixFilePermission>> permissions) {
         this.target = target;
         this.written = written;
         this.channel = channel;
+        this.permissions = permissions;
     }
 
     /**
@@ -49,7 +57,7 @@ public final class AtomicOutput implements AutoCloseable {
         boolean exists = Files.exists(path);
         if (exists && !Files.isRegularFile(path)) {
             // Opened by the name it was given: what stands behind a standard stream's has none that could be opened.
-            return new AtomicOutput(path, path, FileChannel.open(path, StandardOpenOption.WRITE));
+            return new AtomicOutput(path, path, FileChannel.open(path, StandardOpenOption.WRITE), Optional.empty());
         }
         if (exists && !Files.isWritable(path)) {
             throw new IOException(path + " is write-protected");
@@ -62,19 +70,14 @@ public final class AtomicOutput implements AutoCloseable {
         return temporary(target, folder);
     }
 
-    /** A new file is created under another name with what permissions the system gives new files; one that replaces a file gets that file's. */
     private static AtomicOutput temporary(Path target, Path folder) throws IOException {
         Path written = folder.resolve("." + target.getFileName() + "." + Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".part");
         UNFINISHED.add(written);
-        FileChannel channel = null;
         try {
-            channel = FileChannel.open(written, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE), permissions(target));
-            keepPermissions(target, written);
-            return new AtomicOutput(target, written, channel);
+            Optional<Set<PosixFilePermission>> permissions = hasPermissions(folder) ? Optional.of(permissions(target, written)) : Optional.empty();
+            FileAttribute<?>[] owners = permissions.isPresent() ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(OWNERS)} : new FileAttribute<?>[0];
+            return new AtomicOutput(target, written, FileChannel.open(written, NEW, owners), permissions);
         } catch (IOException e) {
-            if (channel != null) {
-                channel.close();
-            }
             delete(written);
             UNFINISHED.remove(written);
             throw e instanceof FileSystemException f ? new IOException("folder " + folder + " cannot be written to: " + reason(f), f) : e;
@@ -119,6 +122,9 @@ public final class AtomicOutput implements AutoCloseable {
         } catch (IOException e) {
             throw new OutputException(e);
         }
+        if (permissions.isPresent()) {
+            Files.setPosixFilePermissions(written, Files.exists(target) ? Files.getPosixFilePermissions(target) : permissions.get());
+        }
         try {
             Files.move(written, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (AtomicMoveNotSupportedException e) {
@@ -132,18 +138,15 @@ public final class AtomicOutput implements AutoCloseable {
         }
     }
 
-    private static FileAttribute<?>[] permissions(Path target) throws IOException {
-        if (!Files.exists(target) || !hasPermissions(target)) {
-            return new FileAttribute<?>[0];
+    /** A file that replaces another gets that one's permissions; a new one what the user's mask leaves, which only an empty file that is made tells. */
+    private static Set<PosixFilePermission> permissions(Path target, Path probe) throws IOException {
+        if (Files.exists(target)) {
+            return Files.getPosixFilePermissions(target);
         }
-        return new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(Files.getPosixFilePermissions(target))};
-    }
-
-    /** What creation took away, because the user's mask says so for new files. */
-    private static void keepPermissions(Path target, Path written) throws IOException {
-        if (Files.exists(target) && hasPermissions(target)) {
-            Files.setPosixFilePermissions(written, Files.getPosixFilePermissions(target));
-        }
+        Files.createFile(probe);
+        Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(probe);
+        Files.delete(probe);
+        return permissions;
     }
 
     private static boolean hasPermissions(Path path) throws IOException {
