@@ -16,8 +16,12 @@ public interface GenerationStore {
     /** The highest generation that was sealed or restored; 0 if there was none. */
     long highest(Session session) throws IOException;
 
-    /** Raises the mark to that generation; a lower one leaves it. */
-    void raise(Session session, long generation) throws IOException;
+    /**
+     * Raises the mark to that generation, in one step that nobody else's comes between; a lower one leaves it.
+     *
+     * @return the mark as it is then: higher than {@code generation} if the session has got further
+     */
+    long raise(Session session, long generation) throws IOException;
 
     /** Raises the mark by one. @return the new mark, which is nobody else's */
     long next(Session session) throws IOException;
