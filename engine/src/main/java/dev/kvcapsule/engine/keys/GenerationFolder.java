@@ -51,7 +51,7 @@ public final class GenerationFolder implements GenerationStore {
     public long next(Session session) throws IOException {
         PrivateFile.createFolder(folder);
         return PrivateFile.locked(folder, () -> {
-            long next = Math.addExact(highest(session), 1);
+            long next = highest(session) + 1;
             write(session, next);
             return next;
         });

@@ -9,6 +9,7 @@ import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.engine.format.Trailer;
+import dev.kvcapsule.engine.keys.KeyException;
 import dev.kvcapsule.engine.keys.KeyFolder;
 import dev.kvcapsule.engine.keys.KeyStatus;
 import dev.kvcapsule.engine.keys.TenantKey;
@@ -79,12 +80,16 @@ public final class PublicOpening implements Opening {
         }
     }
 
-    /** What the registry knows of the tenant's key that the data key is under; empty if it knows nothing, as key sets do. */
+    /** What the registry knows of the tenant's key that the data key is under; empty if it knows nothing, as key sets do, or does not say without its password. */
     public Optional<TenantKey> tenantKey() throws IOException {
-        if (keys.isPresent() && keys.get() instanceof KeyFolder folder) {
-            return folder.tenantKeys().stream().filter(key -> key.tenant().equals(claims().tenant()) && key.epoch() == claims().epoch()).findFirst();
+        if (keys.isEmpty() || !(keys.get() instanceof KeyFolder folder)) {
+            return Optional.empty();
         }
-        return Optional.empty();
+        try {
+            return folder.tenantKeys().stream().filter(key -> key.tenant().equals(claims().tenant()) && key.epoch() == claims().epoch()).findFirst();
+        } catch (KeyException e) {
+            return Optional.empty();
+        }
     }
 
     @Override
