@@ -1,6 +1,5 @@
 package dev.kvcapsule.cli;
 
-import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
@@ -103,7 +102,7 @@ final class DecodeCommand implements Callable<Integer> {
                     return decode(reader, name, count, out, bar, bases, opening);
                 }
             }
-            try (InputFile in = open(); FolderBases bases = basis.open(capsule)) {
+            try (InputFile in = seal.open(capsule); FolderBases bases = basis.open(capsule)) {
                 return decode(Inputs.capsule(in, opening), name, count, out, bar, bases, opening);
             }
         }
@@ -116,14 +115,6 @@ final class DecodeCommand implements Callable<Integer> {
             noteUnchecked(sealed.claims());
         }
         return report;
-    }
-
-    /** With a seal, a capsule that is not there and one that is another's look the same. */
-    private InputFile open() throws IOException {
-        if (seal.isSealed() && !Inputs.isStandard(capsule) && Files.notExists(capsule)) {
-            throw CapsuleRefusedException.notFound();
-        }
-        return Inputs.open(capsule);
     }
 
     private RestoreContext context() throws IOException {
@@ -139,6 +130,12 @@ final class DecodeCommand implements Callable<Integer> {
     private void noteUnchecked(SealClaims claims) {
         if (claims.model().isPresent() && model == null) {
             options.err().println("capsule: note: the capsule is for model '" + claims.model().get().id() + "'; --model checks that yours is the same");
+        }
+        if (claims.runtime().isPresent() && !seal.hasRuntime()) {
+            options.err().println("capsule: note: the capsule is for " + claims.runtime().get() + "; --runtime checks that yours is among them");
+        }
+        if (claims.prefixDigest().isPresent()) {
+            options.err().println("capsule: note: whether its " + claims.prefixTokens() + " tokens are those of the prompt was not checked");
         }
     }
 

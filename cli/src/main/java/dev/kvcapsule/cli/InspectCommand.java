@@ -1,5 +1,6 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.LayerLayout;
 import dev.kvcapsule.engine.cache.Part;
@@ -75,9 +76,9 @@ final class InspectCommand implements Callable<Integer> {
         }
         options.out().printf("%s: basis for codec %s, %s%n", Inputs.name(capsule), basis.codec(), Sizes.text(basis.bytes()));
         options.out().printf("  digest          %s%n", basis.digest());
-        basis.facts().forEach((key, value) -> options.out().printf("  %-15s %s%n", key, value));
+        basis.facts().forEach(this::fact);
         for (BasisDescription.Transform transform : basis.transforms()) {
-            options.out().printf(Locale.ROOT, "  %s: %d components of %d channels; a tenth of them holds %.1f%% of the weighted variance%n", transform.layers(),
+            options.out().printf(Locale.ROOT, "  %s: %d components of %d channels; a tenth of them holds %.1f%% of the weighted variance%n", MalformedDataException.oneLine(transform.layers()),
                     transform.components(), transform.width(), 100 * transform.energy());
         }
     }
@@ -146,15 +147,15 @@ final class InspectCommand implements Callable<Integer> {
         CacheLayout layout = summary.manifest().layout();
         options.out().printf(Locale.ROOT, "%s: capsule, format 1, %s%n", Inputs.name(capsule), opening.isSealed() ? "sealed; what follows is not verified" : "not sealed");
         if (opening instanceof PublicOpening sealed) {
-            options.out().printf("  %-15s %s%n", "signed by", String.join(", ", sealed.kids()));
-            SealReport.of(sealed.claims()).forEach((key, value) -> options.out().printf("  %-15s %s%n", key.replace('_', ' '), value));
+            fact("signed by", String.join(", ", sealed.kids()));
+            SealReport.of(sealed.claims()).forEach((key, value) -> fact(key.replace('_', ' '), value));
         }
-        options.out().printf(Locale.ROOT, "  codec           %s%n", summary.manifest().codec());
+        options.out().printf(Locale.ROOT, "  codec           %s%n", MalformedDataException.oneLine(summary.manifest().codec().toString()));
         options.out().printf(Locale.ROOT, "  tokens          %d%n", layout.tokens());
         options.out().printf(Locale.ROOT, "  size            %s for %s of state (%.2fx)%n", Sizes.text(bytes),
                 Sizes.text(layout.tensorBytes() + layout.blobBytes()), (double) (layout.tensorBytes() + layout.blobBytes()) / bytes);
         options.out().printf(Locale.ROOT, "  relative error  %.3g (measured when it was encoded)%n", summary.trailer().relativeError());
-        layout.origin().forEach((key, value) -> options.out().printf("  %-15s %s%n", key, value));
+        layout.origin().forEach(this::fact);
         options.out().printf(Locale.ROOT, "  tiles           %d, of them %d kept exactly, %d coded losslessly because their numbers are extreme%n", summary.tiles(), summary.exactTiles(),
                 summary.trailer().losslessTiles());
         options.out().println("  bytes by part");
@@ -166,7 +167,7 @@ final class InspectCommand implements Callable<Integer> {
         part("manifest", summary.manifestBytes(), bytes);
         part("framing", summary.framingBytes(), bytes);
         for (SubCache sub : layout.subCaches()) {
-            options.out().printf(Locale.ROOT, "  cache '%s': %d layers, %d cells%n", sub.name(), sub.layers().size(), sub.cells());
+            options.out().printf(Locale.ROOT, "  cache '%s': %d layers, %d cells%n", MalformedDataException.oneLine(sub.name()), sub.layers().size(), sub.cells());
             String previous = "";
             int first = -1;
             int last = -1;
@@ -181,6 +182,11 @@ final class InspectCommand implements Callable<Integer> {
             }
             range(first, last, previous);
         }
+    }
+
+    /** Nobody vouches for what a file says of itself: it gets one line, and no more. */
+    private void fact(String name, Object value) {
+        options.out().printf("  %-15s %s%n", MalformedDataException.oneLine(name), MalformedDataException.oneLine(value.toString()));
     }
 
     private void part(String name, long part, long bytes) {

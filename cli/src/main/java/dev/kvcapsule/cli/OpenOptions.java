@@ -1,6 +1,7 @@
 package dev.kvcapsule.cli;
 
-import dev.kvcapsule.engine.format.Opening;
+import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.keys.GenerationFolder;
 import dev.kvcapsule.engine.keys.GenerationStore;
 import dev.kvcapsule.engine.seal.Caller;
@@ -10,8 +11,11 @@ import dev.kvcapsule.engine.seal.RefusalLog;
 import dev.kvcapsule.engine.seal.RestoreContext;
 import dev.kvcapsule.engine.seal.RestorePolicy;
 import dev.kvcapsule.engine.seal.RuntimeRange;
+import dev.kvcapsule.serving.files.InputFile;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
@@ -47,9 +51,17 @@ final class OpenOptions {
         return caller != null;
     }
 
-    /** Reads a capsule without a seal; refuses one with. */
-    Opening unsealed() {
-        return Opening.unsealed();
+    /** Whether it is said which program it is for. */
+    boolean hasRuntime() {
+        return runtime != null;
+    }
+
+    /** Opens the file. With a seal, a capsule that is not there and one that is another's look the same to who asks for it. */
+    InputFile open(Path capsule) throws IOException {
+        if (isSealed() && hasCaller() && !Inputs.isStandard(capsule) && Files.notExists(capsule)) {
+            throw CapsuleRefusedException.notFound();
+        }
+        return Inputs.open(capsule);
     }
 
     /** Verifies a sealed capsule without opening it. */
@@ -73,7 +85,7 @@ final class OpenOptions {
         Pairs pairs = new Pairs("--as", caller, CALLER);
         Caller who = new Caller(pairs.required("org"), pairs.required("user"), pairs.optional("session"), pairs.optional("permission").map(Set::of).orElse(Set.of()));
         RefusalLog log = (code, detail) -> {
-            if (explain || allowOlder) {
+            if (explain || allowOlder && code == RefusalCode.REPLAYED) {
                 err.println("capsule: operator: " + code.label() + ": " + detail);
             }
         };

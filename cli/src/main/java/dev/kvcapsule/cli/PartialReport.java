@@ -1,5 +1,6 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.calibration.PartialDescription;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,9 +19,9 @@ record PartialReport(String file, PartialDescription sums) {
         options.out().printf("  tokens          %d of %d caches%n", sums.tokens(), sums.caches());
         options.out().printf("  group           %s%n", sums.layersPerGroup() == 0 ? "all" : sums.layersPerGroup());
         options.out().printf("  weights         %s: %d queries, %d caches probed%n", sums.weights().means().label(), sums.weights().queries(), sums.weights().probes());
-        sums.facts().forEach((key, value) -> options.out().printf("  %-15s %s%n", key, value));
+        sums.facts().forEach((key, value) -> options.out().printf("  %-15s %s%n", MalformedDataException.oneLine(key), MalformedDataException.oneLine(value)));
         for (PartialDescription.Group group : sums.groups()) {
-            options.out().printf(Locale.ROOT, "  %s: %d channels, %d tokens, of %d of them the attention they were paid%n", group.layers(), group.width(), group.rows(), group.asked());
+            options.out().printf(Locale.ROOT, "  %s: %d channels, %d tokens, of %d of them the attention they were paid%n", MalformedDataException.oneLine(group.layers()), group.width(), group.rows(), group.asked());
         }
     }
 

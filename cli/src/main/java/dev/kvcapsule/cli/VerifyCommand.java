@@ -15,6 +15,7 @@ import dev.kvcapsule.serving.files.FolderBases;
 import dev.kvcapsule.serving.files.InputFile;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -42,18 +43,19 @@ final class VerifyCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         long start = System.nanoTime();
-        try (InputFile in = Inputs.open(capsule); FolderBases bases = basis.open(capsule); ProgressBar bar = ProgressBar.start("verifying", options.err())) {
+        try (ProgressBar bar = ProgressBar.start("verifying", options.err())) {
             Inputs.about(Inputs.name(capsule), () -> {
                 if (seal.isSealed() && !seal.hasCaller()) {
-                    verifyPublicly(in, start);
+                    verifyPublicly(start);
                     return null;
                 }
-                try (Opening opening = seal.isSealed() ? seal.opening(RestoreContext.UNCHECKED, false, false, options.err()) : Opening.unsealed()) {
+                try (Opening opening = seal.isSealed() ? seal.opening(RestoreContext.UNCHECKED, false, false, options.err()) : Opening.unsealed();
+                        InputFile in = seal.open(capsule); FolderBases bases = basis.open(capsule)) {
                     CapsuleReader reader = Inputs.capsule(in, opening);
                     Trailer trailer = CapsuleFiles.verify(reader, options.pipeline(reader.manifest().codec(), reader.manifest().layout().tensorBytes(), bar, bases));
                     bar.clear();
                     print(reader.manifest(), trailer, in.bytes().byteSize(), start, opening instanceof CapsuleOpening sealed ? sealed.claims() : null,
-                            seal.isSealed() ? List.of("model", "replay") : List.of("who made it"));
+                            seal.isSealed() ? seal.hasRuntime() ? List.of("model", "tokens", "replay") : List.of("model", "runtime", "tokens", "replay") : List.of("who made it"));
                 }
                 return null;
             });
@@ -61,11 +63,20 @@ final class VerifyCommand implements Callable<Integer> {
         return ExitCode.DONE;
     }
 
-    private void verifyPublicly(InputFile in, long start) throws IOException {
-        try (PublicOpening opening = seal.verifying()) {
+    private void verifyPublicly(long start) throws IOException {
+        try (PublicOpening opening = seal.verifying(); InputFile in = Inputs.open(capsule)) {
             CapsuleSummary summary = CapsuleSummary.read(Inputs.capsule(in, opening));
-            print(summary.manifest(), summary.trailer(), in.bytes().byteSize(), start, opening.claims(), List.of("contents of the tiles", "whose it is", "model", "replay"));
+            print(summary.manifest(), summary.trailer(), in.bytes().byteSize(), start, opening.claims(), notChecked(opening));
         }
+    }
+
+    private static List<String> notChecked(PublicOpening opening) throws IOException {
+        List<String> names = new ArrayList<>(List.of("contents of the tiles", "whose it is", "model", "runtime", "tokens", "replay"));
+        if (opening.tenantKey().isEmpty()) {
+            // Key sets say nothing of tenants' keys: this one may have been revoked.
+            names.add("tenant key");
+        }
+        return names;
     }
 
     private void print(Manifest manifest, Trailer trailer, long bytes, long start, SealClaims claims, List<String> notChecked) {

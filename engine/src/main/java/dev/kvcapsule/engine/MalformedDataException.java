@@ -27,8 +27,9 @@ public final class MalformedDataException extends IOException {
         this.truncated = truncated;
     }
 
-    static String oneLine(String message) {
-        String line = message.replaceAll("[\\p{Cntrl}\\p{Cf}\u2028\u2029]", "?");
+    /** Text that a file says of itself, made fit for a terminal: control characters become question marks, and it is cut where it is very long. */
+    public static String oneLine(String message) {
+        String line = message.replaceAll("[\\p{Cc}\\p{Cf}\u2028\u2029]", "?");
         return line.length() <= MAX_LENGTH ? line : line.substring(0, MAX_LENGTH) + "...";
     }
 

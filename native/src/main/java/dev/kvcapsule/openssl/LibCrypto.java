@@ -38,7 +38,7 @@ final class LibCrypto {
     final MemorySegment chacha20Poly1305;
     final MemorySegment sha256;
 
-    private LibCrypto(SymbolLookup library) {
+    LibCrypto(SymbolLookup library) {
         newCipher = bind(library, "EVP_CIPHER_CTX_new", FunctionDescriptor.of(ADDRESS));
         freeCipher = bind(library, "EVP_CIPHER_CTX_free", FunctionDescriptor.ofVoid(ADDRESS));
         init = bind(library, "EVP_CipherInit_ex", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_INT));
@@ -78,7 +78,7 @@ final class LibCrypto {
 
     private static MemorySegment constant(SymbolLookup library, String name) {
         try {
-            return (MemorySegment) bind(library, name, FunctionDescriptor.of(ADDRESS)).invokeExact();
+            return check((MemorySegment) bind(library, name, FunctionDescriptor.of(ADDRESS)).invokeExact(), name);
         } catch (Throwable e) {
             throw unexpected(e);
         }
@@ -86,6 +86,13 @@ final class LibCrypto {
 
     private static RuntimeException unexpected(Throwable e) {
         return e instanceof RuntimeException runtime ? runtime : new IllegalStateException(e);
+    }
+
+    private static MemorySegment check(MemorySegment context, String call) {
+        if (context.address() == 0) {
+            throw new IllegalStateException("libcrypto: " + call + " failed");
+        }
+        return context;
     }
 
     private static void check(int result, String call) {
@@ -96,7 +103,7 @@ final class LibCrypto {
 
     MemorySegment newCipher() {
         try {
-            return (MemorySegment) newCipher.invokeExact();
+            return check((MemorySegment) newCipher.invokeExact(), "EVP_CIPHER_CTX_new");
         } catch (Throwable e) {
             throw unexpected(e);
         }
@@ -156,7 +163,7 @@ final class LibCrypto {
 
     MemorySegment newDigest() {
         try {
-            return (MemorySegment) newDigest.invokeExact();
+            return check((MemorySegment) newDigest.invokeExact(), "EVP_MD_CTX_new");
         } catch (Throwable e) {
             throw unexpected(e);
         }

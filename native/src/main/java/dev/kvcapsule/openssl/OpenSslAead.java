@@ -22,11 +22,28 @@ final class OpenSslAead implements Aead {
 
     OpenSslAead(LibCrypto library, AeadAlgorithm algorithm, byte[] key) {
         this.library = library;
-        this.context = library.newCipher();
+        this.context = newContext();
         MemorySegment keyBytes = arena.allocate(KEY_BYTES).copyFrom(MemorySegment.ofArray(key));
         MemorySegment cipher = algorithm == AeadAlgorithm.AES_256_GCM ? library.aes256Gcm : library.chacha20Poly1305;
-        library.init(context, cipher, keyBytes, MemorySegment.NULL, true);
-        keyBytes.fill((byte) 0);
+        boolean ready = false;
+        try {
+            library.init(context, cipher, keyBytes, MemorySegment.NULL, true);
+            ready = true;
+        } finally {
+            keyBytes.fill((byte) 0);
+            if (!ready) {
+                close();
+            }
+        }
+    }
+
+    private MemorySegment newContext() {
+        try {
+            return library.newCipher();
+        } catch (IllegalStateException e) {
+            arena.close();
+            throw e;
+        }
     }
 
     private void start(byte[] nonce, byte[] associated, boolean encrypt) {

@@ -20,7 +20,16 @@ final class OpenSslLeafHash implements LeafHash {
 
     OpenSslLeafHash(LibCrypto library) {
         this.library = library;
-        this.context = library.newDigest();
+        this.context = newContext();
+    }
+
+    private MemorySegment newContext() {
+        try {
+            return library.newDigest();
+        } catch (IllegalStateException e) {
+            arena.close();
+            throw e;
+        }
     }
 
     @Override

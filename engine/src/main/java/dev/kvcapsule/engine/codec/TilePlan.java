@@ -12,6 +12,11 @@ import java.util.List;
  * is a prefix of a sub-cache's tiles. Tiles are computed, not stored: a plan's memory depends on the number of layers alone.
  */
 public final class TilePlan {
+    /** Most bytes of a payload: for each element, for a frame beside them, and altogether (docs/format.md, "Tiles"). */
+    private static final long ELEMENT_BYTES = 9;
+    private static final long FRAME_BYTES = 1 << 20;
+    private static final long MOST_PAYLOAD_BYTES = 256 << 20;
+
     /** A run of token ranges that are cut alike: {@code blocks} ranges of {@code blockTokens}, the last one possibly shorter. */
     private record Cut(int firstToken, int tokens, int blockTokens, Region kind, boolean exact, int[] chunkStarts, long firstTile) {
         int blocks() {
@@ -136,6 +141,16 @@ public final class TilePlan {
             }
         }
         throw new AssertionError("tile " + index + " is in no region");
+    }
+
+    /** Bytes that a tile's frame holds at most, in whatever codec: what a reader takes memory for before it knows who made the frame. */
+    public static int mostPayloadBytes(CacheLayout layout, Tile tile) {
+        SubCache sub = layout.subCaches().get(tile.subCache());
+        long elements = 0;
+        for (int tensor = tile.firstTensor(); tensor < tile.firstTensor() + tile.tensors(); tensor++) {
+            elements += (long) sub.layers().get(tensor / 2).width(part(tensor)) * tile.tokens();
+        }
+        return (int) Math.min(MOST_PAYLOAD_BYTES, FRAME_BYTES + ELEMENT_BYTES * elements);
     }
 
     /** Raw bytes of a tile's tensors. */

@@ -11,6 +11,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.ReadableByteChannel;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.zip.CRC32C;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -23,6 +24,12 @@ import org.agrona.concurrent.UnsafeBuffer;
 public final class CapsuleReader {
     /** Largest manifest: bounds what is read before anything is known about who made it. */
     private static final int MAX_MANIFEST_BYTES = 16 << 20;
+
+    /** Largest trailer: it is read before its signature can be looked at. */
+    private static final int MAX_TRAILER_BYTES = 16 << 20;
+
+    /** Largest piece of a blob or a basis: how it is stored, and the piece itself. */
+    private static final int MAX_PIECE_BYTES = 1 + CapsuleLayout.BLOB_PIECE_BYTES;
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -43,7 +50,7 @@ public final class CapsuleReader {
         this.opening = opening;
         try {
             readFileHeader();
-            Frame frame = next(FrameType.MANIFEST, 0, 0);
+            Frame frame = next(FrameType.MANIFEST, 0, 0, FrameHeader.MAX_PAYLOAD);
             frame.verify();
             this.manifest = opening.manifest(frame.payload(), frame.payloadOffset());
             opening.clear(frame);
@@ -138,14 +145,22 @@ public final class CapsuleReader {
      * Reads and checks all blobs. To be called once, before {@link #basis}.
      *
      * @param arena decides how long the result lives
-     * @return their contents, in layout order
+     * @return their contents, in layout order, for the caller to {@link #wipe}
      */
     public List<MemorySegment> blobs(Arena arena) throws IOException {
         List<MemorySegment> blobs = new ArrayList<>();
-        for (int b = 0; b < manifest.layout().blobs().size(); b++) {
-            blobs.add(pieces(FrameType.BLOB, b, manifest.layout().blobs().get(b).bytes(), arena));
+        boolean done = false;
+        try {
+            for (int b = 0; b < manifest.layout().blobs().size(); b++) {
+                blobs.add(pieces(FrameType.BLOB, b, manifest.layout().blobs().get(b).bytes(), arena));
+            }
+            done = true;
+            return blobs;
+        } finally {
+            if (!done) {
+                blobs.forEach(this::wipe);
+            }
         }
-        return blobs;
     }
 
     /** Reads and checks the frames of all blobs without decoding them, in place of {@link #blobs}. @return bytes of their payloads */
@@ -166,7 +181,7 @@ public final class CapsuleReader {
         long bytes = 0;
         for (int piece = 0; piece < pieces; piece++) {
             try {
-                Frame frame = next(type, item, piece);
+                Frame frame = next(type, item, piece, MAX_PIECE_BYTES);
                 check(frame);
                 bytes += frame.payload().byteSize();
             } catch (MalformedDataException e) {
@@ -216,7 +231,7 @@ public final class CapsuleReader {
      * Reads and checks what the codec shares between the tiles. To be called once, after {@link #blobs} and before the first tile.
      *
      * @param arena decides how long the result lives
-     * @return {@link Manifest#basisBytes} bytes
+     * @return {@link Manifest#basisBytes} bytes, for the caller to {@link #wipe}
      */
     public MemorySegment basis(Arena arena) throws IOException {
         return pieces(FrameType.BASIS, 0, manifest.basisBytes(), arena);
@@ -225,22 +240,37 @@ public final class CapsuleReader {
     private MemorySegment pieces(FrameType type, int item, long bytes, Arena arena) throws IOException {
         // Pieces are collected as they arrive and joined once all are there: memory follows what was really read.
         List<MemorySegment> pieces = new ArrayList<>();
+        MemorySegment whole = null;
         try (FrameOpener opener = opener()) {
             for (long done = 0; done < bytes; done += CapsuleLayout.BLOB_PIECE_BYTES) {
-                Frame frame = next(type, item, pieces.size());
-                byte[] leaf = opener.leaf(frame);
-                MemorySegment payload = opener.open(frame);
-                opening.checked(leaf);
+                Frame frame = next(type, item, pieces.size(), MAX_PIECE_BYTES);
+                FrameOpener.Opened opened = opener.open(frame);
+                opening.checked(opened.leaf());
                 MemorySegment piece = arena.allocate(Math.min(CapsuleLayout.BLOB_PIECE_BYTES, bytes - done));
-                BlobPiece.decode(payload, frame.payloadOffset(), piece);
                 pieces.add(piece);
+                BlobPiece.decode(opened.payload(), frame.payloadOffset(), piece);
             }
+            whole = pieces.size() == 1 ? pieces.getFirst() : joined(pieces, bytes, arena);
+            return whole;
         } catch (MalformedDataException e) {
             throw opening.refusal(e);
+        } finally {
+            for (MemorySegment piece : pieces) {
+                if (piece != whole) {
+                    wipe(piece);
+                }
+            }
         }
-        if (pieces.size() == 1) {
-            return pieces.getFirst();
+    }
+
+    /** Zeroes memory that holds what was encrypted, before it is given back; other memory stays as it is. */
+    public void wipe(MemorySegment memory) {
+        if (opening.isSealed()) {
+            memory.fill((byte) 0);
         }
+    }
+
+    private static MemorySegment joined(List<MemorySegment> pieces, long bytes, Arena arena) {
         MemorySegment whole = arena.allocate(bytes);
         long offset = 0;
         for (MemorySegment piece : pieces) {
@@ -262,29 +292,34 @@ public final class CapsuleReader {
         lastEncrypted = CapsuleLayout.framesBeforeTiles(manifest) + tiles - 1;
     }
 
-    /** Reads the next tile's frame, which must be that tile; its payload is checked by a {@link #opener} when it is wanted. */
-    public Frame nextTile(int tile) throws IOException {
+    /**
+     * Reads the next tile's frame, which must be that tile; its payload is checked by a {@link #opener} when it is wanted.
+     *
+     * @param most bytes that it has at most: more are not read
+     */
+    public Frame nextTile(int tile, int most) throws IOException {
         try {
-            return next(FrameType.TILE, tile, 0);
+            return next(FrameType.TILE, tile, 0, most);
         } catch (MalformedDataException e) {
             throw opening.refusal(e);
         }
     }
 
     /**
-     * Reads one tile's frame out of order; the source must be in memory.
+     * Reads one tile's frame out of order; the source must be in memory, and {@link #expectTiles} comes first.
      *
+     * @param most bytes that it has at most
      * @throws MalformedDataException if the index or the frame is damaged
      */
-    public Frame tile(int tile) throws IOException {
+    public Frame tile(int tile, int most) throws IOException {
         try {
-            return listedTile(tile);
+            return listedTile(tile, most);
         } catch (MalformedDataException e) {
             throw opening.refusal(e);
         }
     }
 
-    private Frame listedTile(int tile) throws IOException {
+    private Frame listedTile(int tile, int most) throws IOException {
         MappedSource mapped = (MappedSource) source;
         if (index == null) {
             index = readIndex(mapped);
@@ -294,7 +329,7 @@ public final class CapsuleReader {
             throw MalformedDataException.at(mapped.size(), "index", "has no frame " + frame);
         }
         mapped.seek(index[(int) frame]);
-        return frame(frame, FrameType.TILE, tile, 0);
+        return frame(frame, FrameType.TILE, tile, 0, most);
     }
 
     /** Finds the index through the footer, at the end of the file. */
@@ -308,13 +343,14 @@ public final class CapsuleReader {
         if (offset < CapsuleLayout.FILE_HEADER_BYTES || offset > footer - FrameHeader.BYTES) {
             throw MalformedDataException.at(footer + 8, "index offset", offset + " is outside the file");
         }
-        // The index frame's number is how many frames it lists, which its length tells.
         mapped.seek(offset);
-        int bytes = header.wrap(new UnsafeBuffer(mapped.take(FrameHeader.BYTES, "index").asByteBuffer()), 0).payloadBytes();
-        mapped.seek(offset);
-        Frame frame = frame(Math.max(bytes, 0) / Long.BYTES, FrameType.INDEX, 0, 0);
+        long listed = lastEncrypted + 1;
+        Frame frame = frame(listed, FrameType.INDEX, 0, 0, indexBytes(listed));
         frame.verify();
-        long[] entries = new long[bytes / Long.BYTES];
+        if (frame.payload().byteSize() != listed * Long.BYTES) {
+            throw MalformedDataException.at(frame.payloadOffset(), "index", frame.payload().byteSize() + " bytes for " + listed + " frames");
+        }
+        long[] entries = new long[(int) listed];
         for (int i = 0; i < entries.length; i++) {
             entries[i] = frame.payload().get(LONG, (long) i * Long.BYTES);
         }
@@ -324,6 +360,10 @@ public final class CapsuleReader {
             }
         }
         return entries;
+    }
+
+    private static int indexBytes(long frames) {
+        return (int) Math.min(FrameHeader.MAX_PAYLOAD, frames * Long.BYTES);
     }
 
     /**
@@ -343,7 +383,7 @@ public final class CapsuleReader {
 
     private Trailer readEnd() throws IOException {
         long indexOffset = source.position();
-        Frame frame = next(FrameType.INDEX, 0, 0);
+        Frame frame = next(FrameType.INDEX, 0, 0, indexBytes(offsets.size()));
         frame.verify();
         MemorySegment payload = frame.payload();
         int listed = offsets.size() - 1;
@@ -358,7 +398,7 @@ public final class CapsuleReader {
         opening.clear(frame);
         long expectedFrames = frames;
         int expectedCrc = (int) headersCrc.getValue();
-        frame = next(FrameType.TRAILER, 0, 0);
+        frame = next(FrameType.TRAILER, 0, 0, MAX_TRAILER_BYTES);
         frame.verify();
         Trailer trailer = opening.trailer(frame.payload(), frame.payloadOffset());
         if (trailer.frames() != expectedFrames || trailer.headersCrc() != expectedCrc) {
@@ -386,19 +426,20 @@ public final class CapsuleReader {
         return bytes.get(LONG, 8);
     }
 
-    private Frame next(FrameType type, int item, int piece) throws IOException {
+    private Frame next(FrameType type, int item, int piece, int most) throws IOException {
         offsets.add(source.position());
-        Frame frame = frame(frames, type, item, piece);
+        Frame frame = frame(frames, type, item, piece, most);
         frames++;
         return frame;
     }
 
-    private Frame frame(long sequence, FrameType type, int item, int piece) throws IOException {
+    /** @param most bytes of its payload: more are refused before memory is taken for them */
+    private Frame frame(long sequence, FrameType type, int item, int piece, int most) throws IOException {
         long at = source.position();
-        MemorySegment bytes = source.take(FrameHeader.BYTES, "frame header");
-        byte[] checked = bytes.asSlice(0, FrameHeader.CHECKED_BYTES).toArray(ValueLayout.JAVA_BYTE);
+        byte[] bytes = own(source.take(FrameHeader.BYTES, "frame header"), at);
+        byte[] checked = Arrays.copyOf(bytes, FrameHeader.CHECKED_BYTES);
         headersCrc.update(checked);
-        header.wrap(new UnsafeBuffer(bytes.asByteBuffer()), 0).check(at, sequence);
+        header.wrap(new UnsafeBuffer(bytes), 0).check(at, sequence);
         if (header.type() != type || header.item() != item || header.piece() != piece) {
             throw MalformedDataException.at(at, "frame", header.type() + " " + header.item() + "." + header.piece() + " where " + type + " " + item + "." + piece + " belongs");
         }
@@ -410,10 +451,25 @@ public final class CapsuleReader {
         if (type == FrameType.MANIFEST && payloadBytes > MAX_MANIFEST_BYTES) {
             throw new CapsuleRefusedException(RefusalCode.TOO_LARGE, "a manifest of " + payloadBytes + " bytes, at most " + MAX_MANIFEST_BYTES + " are read");
         }
+        if (payloadBytes > most) {
+            throw MalformedDataException.at(at, "payload length", payloadBytes + " bytes where " + most + " are the most that belong");
+        }
         int crc = header.payloadCrc();
         int sealBytes = header.sealBytes();
         MemorySegment body = source.take(payloadBytes + sealBytes, "payload of frame " + sequence);
+        if (!contents) {
+            body = MemorySegment.ofArray(own(body, at + FrameHeader.BYTES));
+        }
         return new Frame(type, sequence, item, piece, at + FrameHeader.BYTES, checked, body.asSlice(0, payloadBytes), body.asSlice(payloadBytes), crc);
+    }
+
+    /** A copy that nobody else can change or cut short while it is looked at, as for {@link FrameCopy}. */
+    private static byte[] own(MemorySegment bytes, long at) throws MalformedDataException {
+        try {
+            return bytes.toArray(ValueLayout.JAVA_BYTE);
+        } catch (InternalError e) {
+            throw MalformedDataException.truncated(at, "frame", bytes.byteSize(), 0);
+        }
     }
 
     private static int crc(MemorySegment bytes) {

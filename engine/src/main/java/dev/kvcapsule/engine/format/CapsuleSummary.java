@@ -42,7 +42,7 @@ public record CapsuleSummary(Manifest manifest, Trailer trailer, int tiles, int 
         int exact = 0;
         for (int t = 0; t < plan.size(); t++) {
             Tile tile = plan.get(t);
-            Frame frame = reader.nextTile(t);
+            Frame frame = reader.nextTile(t, TilePlan.mostPayloadBytes(manifest.layout(), tile));
             reader.check(frame);
             byKind[kinds(manifest.layout(), tile)] += frame.payload().byteSize();
             exact += tile.exact() ? 1 : 0;

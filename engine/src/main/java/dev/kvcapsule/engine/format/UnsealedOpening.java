@@ -29,9 +29,9 @@ final class UnsealedOpening implements Opening, FrameOpener {
     }
 
     @Override
-    public MemorySegment open(Frame frame) throws MalformedDataException {
+    public Opened open(Frame frame) throws MalformedDataException {
         frame.verify();
-        return frame.payload();
+        return new Opened(frame.payload(), NO_LEAF);
     }
 
     @Override

@@ -26,20 +26,25 @@ public final class GenerationFolder implements GenerationStore {
             return 0;
         }
         String text = new String(PrivateFile.read(file), StandardCharsets.US_ASCII).strip();
-        if (!text.matches("[0-9]{1,18}")) {
-            throw new IOException(file + " is damaged: it should hold the generation that its session has reached");
+        try {
+            if (text.matches("[0-9]{1,19}")) {
+                return Long.parseLong(text);
+            }
+        } catch (NumberFormatException e) {
+            // Nineteen digits above 2^63 - 1: as bad as letters.
         }
-        return Long.parseLong(text);
+        throw new IOException(file + " is damaged: it should hold the generation that its session has reached");
     }
 
     @Override
-    public void raise(Session session, long generation) throws IOException {
+    public long raise(Session session, long generation) throws IOException {
         PrivateFile.createFolder(folder);
-        PrivateFile.locked(folder, () -> {
-            if (generation > highest(session)) {
+        return PrivateFile.locked(folder, () -> {
+            long highest = highest(session);
+            if (generation > highest) {
                 write(session, generation);
             }
-            return null;
+            return Math.max(highest, generation);
         });
     }
 

@@ -16,8 +16,12 @@ public interface GenerationStore {
     /** The mark: the highest generation that was handed out or restored; 0 if there was none. */
     long highest(Session session) throws IOException;
 
-    /** Raises the mark to that generation; a lower one leaves it. */
-    void raise(Session session, long generation) throws IOException;
+    /**
+     * Raises the mark to that generation, in one step that nobody else's comes between; a lower one leaves it.
+     *
+     * @return the mark as it is then: higher than {@code generation} if the session has got further
+     */
+    long raise(Session session, long generation) throws IOException;
 
     /** Issues a number above all that were issued or reached, which is nobody else's. The mark stays: the capsule may never come to be. */
     long next(Session session) throws IOException;

@@ -66,20 +66,23 @@ public final class CapsuleDecoder {
      * @throws CapsuleRefusedException the same for a sealed capsule; {@code target} has then been {@linkplain CacheSink#discard told to forget} it
      */
     public Trailer decode(CacheSink target, PipelineOptions options) throws IOException {
-        boolean done = false;
         try {
             run(Optional.of(target), options, reader.manifest().layout().tensorBytes());
-            Trailer trailer = reader.finish();
-            done = true;
-            return trailer;
-        } finally {
-            discardUnless(done, target);
+            return reader.finish();
+        } catch (IOException | RuntimeException | Error e) {
+            discard(target, e);
+            throw e;
         }
     }
 
-    private void discardUnless(boolean done, CacheSink target) throws IOException {
-        if (!done && reader.isSealed()) {
-            target.discard();
+    /** Why the capsule is refused is what callers must hear, even if it cannot be forgotten. */
+    private void discard(CacheSink target, Throwable why) {
+        if (reader.isSealed()) {
+            try {
+                target.discard();
+            } catch (IOException | RuntimeException e) {
+                why.addSuppressed(e);
+            }
         }
     }
 
@@ -109,13 +112,12 @@ public final class CapsuleDecoder {
                 bytes += TilePlan.rawBytes(reader.manifest().layout(), tile);
             }
         }
-        boolean done = false;
         try {
             run(Optional.of(target), options, bytes, wanted);
             reader.accept();
-            done = true;
-        } finally {
-            discardUnless(done, target);
+        } catch (IOException | RuntimeException | Error e) {
+            discard(target, e);
+            throw e;
         }
     }
 
@@ -125,38 +127,47 @@ public final class CapsuleDecoder {
 
     /** @param wanted tile numbers to read by the index; null for all, in order */
     private void run(Optional<CacheSink> target, PipelineOptions options, long totalBytes, List<Integer> wanted) throws IOException {
-        CacheLayout layout = reader.manifest().layout();
         List<DecodeSlot> slots = new ArrayList<>();
         for (int i = 0; i < 2 * options.threads() + 1; i++) {
             slots.add(new DecodeSlot());
         }
         try (Arena arena = Arena.ofShared()) {
-            Codec bound = bind(layout, reader.basis(arena), options);
-            OrderedRing.Stage<DecodeSlot> stage = new OrderedRing.Stage<>() {
-                private long done;
-
-                @Override
-                public void feed(int job, DecodeSlot slot) throws IOException {
-                    int number = wanted == null ? job : wanted.get(job);
-                    slot.tile = plan.get(number);
-                    slot.accept(wanted == null ? reader.nextTile(number) : reader.tile(number), reader.size() >= 0);
-                }
-
-                @Override
-                public void drain(int job, DecodeSlot slot) {
-                    reader.checked(slot.leaf);
-                    done += TilePlan.rawBytes(layout, slot.tile);
-                    options.progress().update(done, totalBytes);
-                }
-            };
-            int jobs = wanted == null ? plan.size() : wanted.size();
-            new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(bound, options, reader, new TileOutput(layout, target.get()))
-                    : new VerifyWorker(bound, options, reader)).run(jobs, stage);
+            MemorySegment basis = reader.basis(arena);
+            try {
+                run(bind(reader.manifest().layout(), basis, options), slots, target, options, totalBytes, wanted);
+            } finally {
+                reader.wipe(basis);
+            }
         } catch (MalformedDataException e) {
             throw reader.refusal(e);
         } finally {
             slots.forEach(slot -> slot.memory.close());
         }
+    }
+
+    private void run(Codec bound, List<DecodeSlot> slots, Optional<CacheSink> target, PipelineOptions options, long totalBytes, List<Integer> wanted) throws IOException {
+        CacheLayout layout = reader.manifest().layout();
+        OrderedRing.Stage<DecodeSlot> stage = new OrderedRing.Stage<>() {
+            private long done;
+
+            @Override
+            public void feed(int job, DecodeSlot slot) throws IOException {
+                int number = wanted == null ? job : wanted.get(job);
+                slot.tile = plan.get(number);
+                int most = TilePlan.mostPayloadBytes(layout, slot.tile);
+                slot.accept(wanted == null ? reader.nextTile(number, most) : reader.tile(number, most), reader.size() >= 0);
+            }
+
+            @Override
+            public void drain(int job, DecodeSlot slot) {
+                reader.checked(slot.leaf);
+                done += TilePlan.rawBytes(layout, slot.tile);
+                options.progress().update(done, totalBytes);
+            }
+        };
+        int jobs = wanted == null ? plan.size() : wanted.size();
+        new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(bound, options, reader, new TileOutput(layout, target.get()))
+                : new VerifyWorker(bound, options, reader)).run(jobs, stage);
     }
 
     private Codec bind(CacheLayout layout, MemorySegment basis, PipelineOptions options) throws IOException {
@@ -193,10 +204,10 @@ public final class CapsuleDecoder {
 
     /** Checks and opens the frame, then decodes: a payload is not looked into before it is known to be what was written. */
     private static void decode(CoderPair coders, FrameOpener opener, DecodeSlot slot, List<TileTensor> tensors) throws IOException {
-        slot.leaf = opener.leaf(slot.frame);
-        MemorySegment payload = opener.open(slot.frame);
+        FrameOpener.Opened opened = opener.open(slot.frame);
+        slot.leaf = opened.leaf();
         try {
-            coders.decode(payload, slot.tile, tensors);
+            coders.decode(opened.payload(), slot.tile, tensors);
         } catch (MalformedDataException e) {
             throw MalformedDataException.at(slot.frame.payloadOffset(), "tile " + slot.frame.item(), e.getMessage());
         }

@@ -17,12 +17,13 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * Opens one sealed capsule, or refuses it. In this order: key known and valid, signature, whose it is, revocation, time, generation, what it was made for, data key; then each
- * frame's tag before its bytes are used; then trailer and Merkle root; then the generation is noted. Give it to {@link
- * dev.kvcapsule.engine.format.CapsuleReader}, and close it afterwards.
+ * Opens one sealed capsule, once, or refuses it. In this order: whose it says it is, key known and valid, signature, permission, revocation, time, generation, what it was made
+ * for, data key; then each frame's tag before its bytes are used; then trailer and Merkle root; then keys, revocation and time once more, and the generation is noted. Give it to
+ * {@link dev.kvcapsule.engine.format.CapsuleReader}, and close it afterwards.
  */
 public final class CapsuleOpening implements Opening {
     private final KeyProvider keys;
@@ -31,6 +32,7 @@ public final class CapsuleOpening implements Opening {
     private final Envelope envelope;
     private DataKey dataKey;
     private FrameKeys frameKeys;
+    private boolean forked;
 
     /**
      * @param keys who verifies, and unwraps the data key
@@ -60,28 +62,48 @@ public final class CapsuleOpening implements Opening {
 
     @Override
     public Manifest manifest(MemorySegment payload, long offset) throws IOException {
-        Instant now = policy.clock().instant();
-        try {
-            envelope.open(payload, offset, Optional.of(keys), now);
-            checkScope();
-            if (keys.isRevoked(claims().capsuleId())) {
-                throw new CapsuleRefusedException(RefusalCode.REVOKED, "the capsule has been revoked");
-            }
-            checkTime(now);
+        return logged(() -> {
+            Instant now = policy.clock().instant();
+            readOwn(payload, offset);
+            envelope.verify(keys, now);
+            checkPermission();
+            envelope.checkValid(keys, now);
             checkGeneration();
             checkContext();
             openDataKey();
             checkPrefix();
+            return envelope.manifest();
+        });
+    }
+
+    private interface Check<T> {
+        T run() throws IOException;
+    }
+
+    /** The operator hears the true reason; of {@link RefusalCode#NOT_FOUND} it has been told already. */
+    private <T> T logged(Check<T> check) throws IOException {
+        try {
+            return check.run();
         } catch (CapsuleRefusedException e) {
             if (e.code() != RefusalCode.NOT_FOUND) {
                 policy.log().refused(e.code(), e.getMessage());
             }
             throw e;
         }
-        return envelope.manifest();
     }
 
-    private void checkScope() throws CapsuleRefusedException {
+    /** Whose it says it is comes before its keys and signatures: what those are is nobody else's business, either. */
+    private void readOwn(MemorySegment payload, long offset) throws IOException {
+        try {
+            envelope.read(payload, offset);
+        } catch (MalformedDataException e) {
+            policy.log().refused(RefusalCode.DAMAGED, e.getMessage());
+            throw CapsuleRefusedException.notFound();
+        }
+        checkOwner();
+    }
+
+    private void checkOwner() throws CapsuleRefusedException {
         Scope scope = claims().scope();
         Caller caller = policy.caller();
         if (!equal(scope.org(), caller.org())) {
@@ -93,7 +115,11 @@ public final class CapsuleOpening implements Opening {
         if (scope.session().isPresent() && !equal(scope.session().get(), caller.session().orElse(""))) {
             throw notYours(RefusalCode.WRONG_SESSION);
         }
-        if (scope.permission().isPresent() && !caller.permissions().contains(scope.permission().get())) {
+    }
+
+    private void checkPermission() throws CapsuleRefusedException {
+        Optional<String> permission = claims().scope().permission();
+        if (permission.isPresent() && !policy.caller().permissions().contains(permission.get())) {
             throw new CapsuleRefusedException(RefusalCode.PERMISSION, "takes a permission that the caller does not have");
         }
     }
@@ -107,32 +133,27 @@ public final class CapsuleOpening implements Opening {
         return MessageDigest.isEqual(a.getBytes(StandardCharsets.UTF_8), b.getBytes(StandardCharsets.UTF_8));
     }
 
-    private void checkTime(Instant now) throws CapsuleRefusedException {
-        if (now.isBefore(claims().notBefore())) {
-            throw new CapsuleRefusedException(RefusalCode.NOT_YET_VALID, "is valid from " + claims().notBefore() + " on");
-        }
-        if (!now.isBefore(claims().expires())) {
-            throw new CapsuleRefusedException(RefusalCode.EXPIRED, "expired at " + claims().expires());
-        }
-    }
-
     private Optional<GenerationStore.Session> session() {
         Scope scope = claims().scope();
         return scope.session().map(session -> new GenerationStore.Session(scope.org(), scope.user(), session));
     }
 
     private void checkGeneration() throws IOException {
-        if (policy.generations().isEmpty() || session().isEmpty()) {
+        if (policy.generations().isPresent() && session().isPresent()) {
+            checkGeneration(policy.generations().get().highest(session().get()));
+        }
+    }
+
+    private void checkGeneration(long highest) throws CapsuleRefusedException {
+        if (claims().generation() >= highest || forked) {
             return;
         }
-        long highest = policy.generations().get().highest(session().get());
-        if (claims().generation() < highest) {
-            String message = "is generation " + claims().generation() + " of its session, which has reached " + highest;
-            if (!policy.allowOlder()) {
-                throw new CapsuleRefusedException(RefusalCode.REPLAYED, message);
-            }
-            policy.log().refused(RefusalCode.REPLAYED, message + "; let through as a fork");
+        String message = "is generation " + claims().generation() + " of its session, which has reached " + highest;
+        if (!policy.allowOlder()) {
+            throw new CapsuleRefusedException(RefusalCode.REPLAYED, message);
         }
+        forked = true;
+        policy.log().refused(RefusalCode.REPLAYED, message + "; let through as a fork");
     }
 
     private void checkContext() throws CapsuleRefusedException {
@@ -190,11 +211,15 @@ public final class CapsuleOpening implements Opening {
     }
 
     private void openDataKey() throws IOException {
-        byte[] context = CapsuleSeal.context(claims().capsuleId(), claims().tenant(), claims().epoch());
-        dataKey = new DataKey(keys.unwrap(claims().tenant(), claims().epoch(), claims().wrappedKey(), context), claims().capsuleId());
+        dataKey = new DataKey(unwrap(), claims().capsuleId());
         if (!MessageDigest.isEqual(dataKey.commitment(), claims().keyCommitment())) {
             throw new CapsuleRefusedException(RefusalCode.DATA_KEY, "the data key is not the one that the manifest commits to");
         }
+    }
+
+    private byte[] unwrap() throws IOException {
+        byte[] context = CapsuleSeal.context(claims().capsuleId(), claims().tenant(), claims().epoch());
+        return keys.unwrap(claims().tenant(), claims().epoch(), claims().wrappedKey(), context);
     }
 
     private void checkPrefix() throws CapsuleRefusedException {
@@ -212,6 +237,7 @@ public final class CapsuleOpening implements Opening {
 
     @Override
     public synchronized FrameOpener newOpener(long lastFrame) {
+        envelope.requireOpen();
         if (frameKeys == null) {
             frameKeys = new FrameKeys(claims().aead(), dataKey, claims().capsuleId(), envelope.manifestDigest(), lastFrame);
         }
@@ -230,19 +256,20 @@ public final class CapsuleOpening implements Opening {
 
     @Override
     public Trailer trailer(MemorySegment payload, long offset) throws IOException {
-        try {
-            return envelope.trailer(payload, offset);
-        } catch (CapsuleRefusedException e) {
-            policy.log().refused(e.code(), e.getMessage());
-            throw e;
-        }
+        return logged(() -> envelope.trailer(payload, offset));
     }
 
     @Override
     public void accept() throws IOException {
-        if (policy.generations().isPresent() && session().isPresent()) {
-            policy.generations().get().raise(session().get(), claims().generation());
-        }
+        logged(() -> {
+            envelope.checkStillValid(keys, policy.clock().instant());
+            // Whether the tenant's epoch still is good only its keeper knows, and says when it is asked for the key.
+            Arrays.fill(unwrap(), (byte) 0);
+            if (policy.generations().isPresent() && session().isPresent()) {
+                checkGeneration(policy.generations().get().raise(session().get(), claims().generation()));
+            }
+            return null;
+        });
     }
 
     @Override
@@ -253,7 +280,7 @@ public final class CapsuleOpening implements Opening {
     }
 
     @Override
-    public void close() {
+    public synchronized void close() {
         envelope.close();
         if (dataKey != null) {
             dataKey.close();

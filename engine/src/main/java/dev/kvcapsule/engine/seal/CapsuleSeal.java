@@ -18,9 +18,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Seals one capsule: give it to {@link dev.kvcapsule.engine.pipeline.CapsuleEncoder}, and close it afterwards. */
+/** Seals one capsule, once, since a second one would repeat its nonces: give it to {@link dev.kvcapsule.engine.pipeline.CapsuleEncoder}, and close it afterwards. */
 public final class CapsuleSeal implements Sealing {
     private static final int ID_BYTES = 16;
+
+    private enum Stage { NEW, SEALING, CLOSED }
 
     private final SealSpec spec;
     private final KeyProvider keys;
@@ -33,6 +35,7 @@ public final class CapsuleSeal implements Sealing {
     private SealClaims claims;
     private byte[] manifestDigest;
     private FrameKeys frameKeys;
+    private volatile Stage stage = Stage.NEW;
 
     /**
      * @param spec what to bind the capsule to
@@ -69,8 +72,20 @@ public final class CapsuleSeal implements Sealing {
         return claims;
     }
 
+    private void require(Stage wanted) {
+        if (stage != wanted) {
+            throw new IllegalStateException(switch (stage) {
+                case NEW -> "the manifest comes first";
+                case SEALING -> "seals one capsule, once";
+                case CLOSED -> "is closed";
+            });
+        }
+    }
+
     @Override
     public byte[] manifest(Manifest manifest, long lastFrame) throws IOException {
+        require(Stage.NEW);
+        stage = Stage.SEALING;
         long epoch = keys.epoch(spec.tenant());
         byte[] wrapped = keys.wrap(spec.tenant(), epoch, dataKey.bytes(), context(capsuleId, spec.tenant(), epoch));
         Optional<byte[]> prefix = spec.tokens().map(tokens -> PrefixDigest.of(dataKey.prefixSecret(), tokens, tokens.length));
@@ -103,21 +118,25 @@ public final class CapsuleSeal implements Sealing {
 
     @Override
     public FrameSealer newSealer() {
+        require(Stage.SEALING);
         return new Sealer(frameKeys.aead(crypto), crypto.leafHash(), frameKeys);
     }
 
     @Override
     public void clear(byte[] header, ByteBuffer payload) {
+        require(Stage.SEALING);
         tree.add(hash.leaf(header, MemorySegment.ofBuffer(payload), MemorySegment.NULL));
     }
 
     @Override
     public void encrypted(byte[] leaf) {
+        require(Stage.SEALING);
         tree.add(leaf);
     }
 
     @Override
     public byte[] trailer(Trailer trailer) throws IOException {
+        require(Stage.SEALING);
         Map<String, Object> fields = trailer.toMap();
         fields.put("capsule_id", capsuleId);
         fields.put("manifest_digest", manifestDigest);
@@ -127,6 +146,10 @@ public final class CapsuleSeal implements Sealing {
 
     @Override
     public void close() {
+        if (stage == Stage.CLOSED) {
+            return;
+        }
+        stage = Stage.CLOSED;
         dataKey.close();
         hash.close();
         if (frameKeys != null) {

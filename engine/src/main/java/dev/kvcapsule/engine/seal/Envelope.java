@@ -1,7 +1,6 @@
 package dev.kvcapsule.engine.seal;
 
 import dev.kvcapsule.engine.CapsuleRefusedException;
-import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.Cbor;
 import dev.kvcapsule.engine.format.CborMap;
@@ -27,13 +26,18 @@ final class Envelope implements AutoCloseable {
     static final String MANIFEST_TYPE = "application/vnd.kvcapsule.manifest+cbor";
     static final String TRAILER_TYPE = "application/vnd.kvcapsule.trailer+cbor";
 
+    /** One capsule's only: a second one would be checked against the first one's keys and tree. */
+    private enum Stage { NEW, READ, CLOSED }
+
     private final MerkleTree tree = new MerkleTree();
     private final LeafHash hash;
+    private CoseMessage message;
     private List<CoseMessage.Signer> signers;
     private List<VerificationKey> keys = List.of();
     private byte[] manifestDigest;
     private Manifest manifest;
     private SealClaims claims;
+    private volatile Stage stage = Stage.NEW;
 
     Envelope(CryptoProvider crypto) {
         this.hash = crypto.leafHash();
@@ -55,27 +59,57 @@ final class Envelope implements AutoCloseable {
         return signers.stream().map(CoseMessage.Signer::kid).toList();
     }
 
-    /**
-     * Reads the manifest frame's payload.
-     *
-     * @param registry keys to verify it with; empty to believe it
-     */
-    void open(MemorySegment payload, long offset, Optional<VerificationKeys> registry, Instant now) throws IOException {
+    /** Reads the manifest frame's payload, and believes it: {@link #verify} comes next wherever that matters. */
+    void read(MemorySegment payload, long offset) throws IOException {
+        if (stage != Stage.NEW) {
+            throw new IllegalStateException("opens one capsule, once");
+        }
+        stage = Stage.READ;
         byte[] bytes = payload.toArray(ValueLayout.JAVA_BYTE);
         if (bytes.length > 0 && (bytes[0] & 0xe0) == 0xa0) {
             throw new CapsuleRefusedException(RefusalCode.UNSEALED, "is not sealed: anybody could have made or changed it");
         }
-        CoseMessage message = CoseMessage.parse(bytes, MANIFEST_TYPE, offset);
+        message = CoseMessage.parse(bytes, MANIFEST_TYPE, offset);
         signers = message.signers();
-        if (registry.isPresent()) {
-            keys = keys(registry.get(), now);
-            verify(message);
-        }
         manifestDigest = MerkleTree.sha256().digest(bytes);
         CborMap map = new CborMap(Cbor.read(ByteBuffer.wrap(message.payload()), offset), "manifest", offset);
         manifest = Manifest.of(map);
         claims = SealClaims.of(map.map("seal"));
         map.end();
+    }
+
+    /** @throws IllegalStateException before {@link #read}, and after {@link #close} */
+    void requireOpen() {
+        if (stage != Stage.READ) {
+            throw new IllegalStateException(stage == Stage.NEW ? "no manifest has been read" : "is closed");
+        }
+    }
+
+    /** Checks that the manifest was signed by keys that the registry has, and that are good then. */
+    void verify(VerificationKeys registry, Instant now) throws IOException {
+        requireOpen();
+        keys = keys(registry, now);
+        verify(message);
+    }
+
+    /** Checks what may change while a capsule arrives slowly: its keys, its revocation, its time. */
+    void checkStillValid(VerificationKeys registry, Instant now) throws IOException {
+        requireOpen();
+        keys(registry, now);
+        checkValid(registry, now);
+    }
+
+    /** Checks revocation and time. */
+    void checkValid(VerificationKeys registry, Instant now) throws IOException {
+        if (registry.isRevoked(claims.capsuleId())) {
+            throw new CapsuleRefusedException(RefusalCode.REVOKED, "the capsule has been revoked");
+        }
+        if (now.isBefore(claims.notBefore())) {
+            throw new CapsuleRefusedException(RefusalCode.NOT_YET_VALID, "is valid from " + claims.notBefore() + " on");
+        }
+        if (!now.isBefore(claims.expires())) {
+            throw new CapsuleRefusedException(RefusalCode.EXPIRED, "expired at " + claims.expires());
+        }
     }
 
     /** The keys of all signatures: known, valid, of the algorithm that the capsule names, and all that the registry asks for. */
@@ -105,11 +139,11 @@ final class Envelope implements AutoCloseable {
         return found;
     }
 
-    private void verify(CoseMessage message) throws CapsuleRefusedException {
+    private void verify(CoseMessage signed) throws CapsuleRefusedException {
         for (int i = 0; i < keys.size(); i++) {
-            byte[] signed = CoseMessage.toBeSigned(message.contentType(), message.signers(), i, message.payload());
-            byte[] signature = message.signatures().get(i).bytes();
-            if (signature.length != keys.get(i).algorithm().signatureBytes() || !keys.get(i).verify(signed, signature)) {
+            byte[] bytes = CoseMessage.toBeSigned(signed.contentType(), signed.signers(), i, signed.payload());
+            byte[] signature = signed.signatures().get(i).bytes();
+            if (signature.length != keys.get(i).algorithm().signatureBytes() || !keys.get(i).verify(bytes, signature)) {
                 throw new CapsuleRefusedException(RefusalCode.SIGNATURE, "the signature of key " + keys.get(i).kid() + " does not hold");
             }
         }
@@ -124,12 +158,13 @@ final class Envelope implements AutoCloseable {
     }
 
     Trailer trailer(MemorySegment payload, long offset) throws IOException {
-        CoseMessage message = CoseMessage.parse(payload.toArray(ValueLayout.JAVA_BYTE), TRAILER_TYPE, offset);
-        if (!message.signers().equals(signers)) {
+        requireOpen();
+        CoseMessage end = CoseMessage.parse(payload.toArray(ValueLayout.JAVA_BYTE), TRAILER_TYPE, offset);
+        if (!end.signers().equals(signers)) {
             throw new CapsuleRefusedException(RefusalCode.SIGNATURE, "the trailer is signed by other keys than the manifest");
         }
-        verify(message);
-        CborMap map = new CborMap(Cbor.read(ByteBuffer.wrap(message.payload()), offset), "trailer", offset);
+        verify(end);
+        CborMap map = new CborMap(Cbor.read(ByteBuffer.wrap(end.payload()), offset), "trailer", offset);
         Trailer trailer = Trailer.of(map);
         boolean ours = MessageDigest.isEqual(map.bytes("capsule_id"), claims.capsuleId()) & MessageDigest.isEqual(map.bytes("manifest_digest"), manifestDigest);
         if (!ours) {
@@ -144,6 +179,10 @@ final class Envelope implements AutoCloseable {
 
     @Override
     public void close() {
+        if (stage == Stage.CLOSED) {
+            return;
+        }
+        stage = Stage.CLOSED;
         hash.close();
     }
 }

@@ -14,6 +14,7 @@ final class FrameKeys implements AutoCloseable {
     private final byte[] capsuleId;
     private final byte[] manifestDigest;
     private final long lastFrame;
+    private volatile boolean closed;
 
     FrameKeys(AeadAlgorithm algorithm, DataKey dataKey, byte[] capsuleId, byte[] manifestDigest, long lastFrame) {
         this.algorithm = algorithm;
@@ -25,11 +26,13 @@ final class FrameKeys implements AutoCloseable {
     }
 
     Aead aead(CryptoProvider crypto) {
+        requireOpen();
         return crypto.aead(algorithm, key);
     }
 
     /** Prefix (7), frame number (u32, big-endian), 1 for the last encrypted frame and 0 for others. */
     byte[] nonce(long sequence) {
+        requireOpen();
         if (sequence > MOST_FRAMES) {
             throw new IllegalArgumentException("a sealed capsule has at most " + MOST_FRAMES + " frames");
         }
@@ -41,8 +44,16 @@ final class FrameKeys implements AutoCloseable {
         return ByteBuffer.allocate(capsuleId.length + manifestDigest.length + HEADER_BYTES).put(capsuleId).put(manifestDigest).put(header, 0, HEADER_BYTES).array();
     }
 
+    /** The key is zeros afterwards, which anybody knows. */
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("the keys have been forgotten");
+        }
+    }
+
     @Override
     public void close() {
+        closed = true;
         Arrays.fill(key, (byte) 0);
         Arrays.fill(noncePrefix, (byte) 0);
     }

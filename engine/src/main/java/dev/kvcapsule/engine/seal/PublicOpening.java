@@ -4,10 +4,15 @@ import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.Frame;
+import dev.kvcapsule.engine.format.FrameCopy;
 import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.engine.format.Trailer;
+import dev.kvcapsule.engine.keys.KeyException;
+import dev.kvcapsule.engine.keys.KeyFolder;
+import dev.kvcapsule.engine.keys.KeyStatus;
+import dev.kvcapsule.engine.keys.TenantKey;
 import dev.kvcapsule.engine.keys.VerificationKeys;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -58,39 +63,55 @@ public final class PublicOpening implements Opening {
 
     @Override
     public Manifest manifest(MemorySegment payload, long offset) throws IOException {
-        Instant now = clock.instant();
-        envelope.open(payload, offset, keys, now);
+        envelope.read(payload, offset);
         if (keys.isPresent()) {
-            if (keys.get().isRevoked(claims().capsuleId())) {
-                throw new CapsuleRefusedException(RefusalCode.REVOKED, "the capsule has been revoked");
-            }
-            if (now.isBefore(claims().notBefore())) {
-                throw new CapsuleRefusedException(RefusalCode.NOT_YET_VALID, "is valid from " + claims().notBefore() + " on");
-            }
-            if (!now.isBefore(claims().expires())) {
-                throw new CapsuleRefusedException(RefusalCode.EXPIRED, "expired at " + claims().expires());
-            }
+            Instant now = clock.instant();
+            envelope.verify(keys.get(), now);
+            envelope.checkValid(keys.get(), now);
+            checkEpoch();
         }
         return envelope.manifest();
+    }
+
+    private void checkEpoch() throws IOException {
+        Optional<TenantKey> key = tenantKey();
+        if (key.isPresent() && key.get().status() == KeyStatus.REVOKED) {
+            throw new CapsuleRefusedException(RefusalCode.REVOKED, "the tenant's epoch " + claims().epoch() + " has been revoked");
+        }
+    }
+
+    /** What the registry knows of the tenant's key that the data key is under; empty if it knows nothing, as key sets do, or does not say without its password. */
+    public Optional<TenantKey> tenantKey() throws IOException {
+        if (keys.isEmpty() || !(keys.get() instanceof KeyFolder folder)) {
+            return Optional.empty();
+        }
+        try {
+            return folder.tenantKeys().stream().filter(key -> key.tenant().equals(claims().tenant()) && key.epoch() == claims().epoch()).findFirst();
+        } catch (KeyException e) {
+            return Optional.empty();
+        }
     }
 
     @Override
     public FrameOpener newOpener(long lastFrame) {
         LeafHash hash = crypto.leafHash();
+        FrameCopy copy = new FrameCopy();
         return new FrameOpener() {
             @Override
-            public MemorySegment open(Frame frame) throws CapsuleRefusedException {
+            public Opened open(Frame frame) throws CapsuleRefusedException {
                 throw new CapsuleRefusedException(RefusalCode.NO_TENANT_KEY, "is encrypted, and public keys open nothing");
             }
 
             @Override
-            public byte[] leaf(Frame frame) {
+            public byte[] leaf(Frame theirs) throws IOException {
+                Frame frame = copy.of(theirs);
                 return hash.leaf(frame.header(), frame.payload(), frame.tag());
             }
 
             @Override
             public void close() {
                 hash.close();
+                copy.close();
             }
         };
     }
@@ -111,8 +132,12 @@ public final class PublicOpening implements Opening {
     }
 
     @Override
-    public void accept() {
-        // Looking at a capsule uses nothing up.
+    public void accept() throws IOException {
+        // Looking at a capsule uses nothing up; but what was good when it began to arrive need not be so now.
+        if (keys.isPresent()) {
+            envelope.checkStillValid(keys.get(), clock.instant());
+            checkEpoch();
+        }
     }
 
     @Override

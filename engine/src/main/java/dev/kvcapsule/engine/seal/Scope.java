@@ -1,6 +1,7 @@
 package dev.kvcapsule.engine.seal;
 
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * Whose a capsule is, and what it takes to use it.
@@ -13,7 +14,10 @@ import java.util.Optional;
 public record Scope(String org, String user, Optional<String> session, Optional<String> permission) {
     private static final int LONGEST = 256;
 
-    /** @throws IllegalArgumentException if a part is empty, or longer than 256 characters */
+    /** Control and format characters, which could pass for other lines where a scope is shown. */
+    private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{Cc}\\p{Cf}\\u2028\\u2029]");
+
+    /** @throws IllegalArgumentException if a part is empty, longer than 256 characters, or has control characters */
     public Scope {
         check("org", org);
         check("user", user);
@@ -24,6 +28,9 @@ public record Scope(String org, String user, Optional<String> session, Optional<
     private static void check(String name, String text) {
         if (text.isBlank() || text.length() > LONGEST) {
             throw new IllegalArgumentException(name + " has 1 to " + LONGEST + " characters");
+        }
+        if (UNPRINTABLE.matcher(text).find()) {
+            throw new IllegalArgumentException(name + " has control characters");
         }
     }
 }

@@ -3,8 +3,10 @@ package dev.kvcapsule.engine.seal;
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.Frame;
+import dev.kvcapsule.engine.format.FrameCopy;
 import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 
 /** Opens encrypted frames, for one thread: into memory of its own, which is zeroed when it is given back. */
@@ -13,6 +15,7 @@ final class SealedFrames implements FrameOpener {
     private final LeafHash hash;
     private final FrameKeys keys;
     private final RefusalLog log;
+    private final FrameCopy copy = new FrameCopy();
     private final GrowingBuffer plain = new GrowingBuffer();
 
     SealedFrames(Aead aead, LeafHash hash, FrameKeys keys, RefusalLog log) {
@@ -23,7 +26,9 @@ final class SealedFrames implements FrameOpener {
     }
 
     @Override
-    public MemorySegment open(Frame frame) throws CapsuleRefusedException {
+    public Opened open(Frame theirs) throws IOException {
+        Frame frame = copy.of(theirs);
+        byte[] leaf = hash.leaf(frame.header(), frame.payload(), frame.tag());
         long bytes = frame.payload().byteSize();
         MemorySegment target = plain.atLeast(bytes).asSlice(0, bytes);
         if (!aead.decrypt(keys.nonce(frame.sequence()), keys.associated(frame.header()), frame.payload(), frame.tag(), target)) {
@@ -31,17 +36,19 @@ final class SealedFrames implements FrameOpener {
             log.refused(RefusalCode.DAMAGED, message);
             throw new CapsuleRefusedException(RefusalCode.DAMAGED, message);
         }
-        return target;
+        return new Opened(target, leaf);
     }
 
     @Override
-    public byte[] leaf(Frame frame) {
+    public byte[] leaf(Frame theirs) throws IOException {
+        Frame frame = copy.of(theirs);
         return hash.leaf(frame.header(), frame.payload(), frame.tag());
     }
 
     @Override
     public void close() {
         plain.close();
+        copy.close();
         aead.close();
         hash.close();
     }

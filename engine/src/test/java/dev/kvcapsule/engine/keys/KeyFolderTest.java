@@ -168,8 +168,8 @@ class KeyFolderTest {
         GenerationFolder marks = new GenerationFolder(folder.resolve("marks"));
         GenerationStore.Session one = new GenerationStore.Session("acme", "ann", "s");
         GenerationStore.Session two = new GenerationStore.Session("acme", "anns", "");
-        marks.raise(one, 5);
-        marks.raise(one, 3);
+        assertEquals(5, marks.raise(one, 5));
+        assertEquals(5, marks.raise(one, 3), "somebody else was faster");
         assertEquals(5, marks.highest(one));
         assertEquals(0, marks.highest(two));
         assertEquals(6, marks.next(one));
@@ -179,5 +179,15 @@ class KeyFolderTest {
             }
         }
         assertThrows(IOException.class, () -> marks.highest(one));
+    }
+
+    @Test
+    void aMarkHoldsEveryGenerationThatACapsuleCanHave() throws IOException {
+        GenerationFolder marks = new GenerationFolder(folder.resolve("high"));
+        GenerationStore.Session session = new GenerationStore.Session("acme", "ann", "s");
+        assertEquals(1_790_000_000_000_000_000L, marks.raise(session, 1_790_000_000_000_000_000L));
+        assertEquals(1_790_000_000_000_000_001L, marks.next(session));
+        assertEquals(Long.MAX_VALUE, marks.raise(session, Long.MAX_VALUE));
+        assertEquals(Long.MAX_VALUE, marks.highest(session));
     }
 }

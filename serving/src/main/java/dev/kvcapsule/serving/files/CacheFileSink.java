@@ -31,8 +31,21 @@ final class CacheFileSink implements CacheSink {
         this.offsets = offsets;
     }
 
-    /** Gives the file its size and writes everything but the tensors. */
+    /** Gives the file its size and writes everything but the tensors; or, if that fails, zeroes what it has written, which may be blobs that were encrypted. */
     static CacheFileSink create(CacheImage image, FileChannel channel) throws IOException {
+        try {
+            return structure(image, channel);
+        } catch (IOException | RuntimeException | Error e) {
+            try {
+                zero(channel);
+            } catch (IOException | RuntimeException f) {
+                e.addSuppressed(f);
+            }
+            throw e;
+        }
+    }
+
+    private static CacheFileSink structure(CacheImage image, FileChannel channel) throws IOException {
         if (image.bytes() > 0) {
             write(channel, image.bytes() - 1, ByteBuffer.allocate(1));
         }
@@ -84,6 +97,10 @@ final class CacheFileSink implements CacheSink {
     /** The file is temporary, and is removed by whoever opened it; zeroes keep its blocks from telling what they held. */
     @Override
     public void discard() throws IOException {
+        zero(channel);
+    }
+
+    private static void zero(FileChannel channel) throws IOException {
         ByteBuffer zeros = ByteBuffer.allocateDirect(ZEROS);
         for (long at = 0; at < channel.size(); at += ZEROS) {
             write(channel, at, zeros.clear().limit((int) Math.min(ZEROS, channel.size() - at)));

@@ -86,7 +86,7 @@ public final class CapsuleFiles {
             try {
                 return decode(reader, decoder, blobs, format, tokens, out, options);
             } finally {
-                wipe(reader, blobs);
+                blobs.forEach(reader::wipe);
             }
         }
     }
@@ -108,15 +108,8 @@ public final class CapsuleFiles {
     public static Trailer verify(CapsuleReader reader, PipelineOptions options) throws IOException {
         CapsuleDecoder decoder = new CapsuleDecoder(reader);
         try (Arena arena = Arena.ofShared()) {
-            wipe(reader, reader.blobs(arena));
+            reader.blobs(arena).forEach(reader::wipe);
         }
         return decoder.verify(options);
-    }
-
-    /** What was encrypted is not left in memory that is given back. */
-    private static void wipe(CapsuleReader reader, List<MemorySegment> blobs) {
-        if (reader.isSealed()) {
-            blobs.forEach(blob -> blob.fill((byte) 0));
-        }
     }
 }
