@@ -29,7 +29,7 @@ record TokenSensitivity(float[] weights) {
     /**
      * The natural logarithm of the attention, against that of the usual token.
      *
-     * @param age {@link #age}, against its mean over the context
+     * @param age {@link #age}, against its mean over the context, or a share of it
      * @param norms logarithms of the norms of head rows, from {@code at} on
      */
     double predict(double age, float[] norms, int at) {
