@@ -72,7 +72,7 @@ final class VerifyCommand implements Callable<Integer> {
 
     private static List<String> notChecked(PublicOpening opening) throws IOException {
         List<String> names = new ArrayList<>(List.of("contents of the tiles", "whose it is", "model", "runtime", "tokens", "replay"));
-        if (opening.tenantKey().isEmpty()) {
+        if (opening.epochStatus().isEmpty()) {
             // Key sets say nothing of tenants' keys: this one may have been revoked.
             names.add("tenant key");
         }

@@ -21,19 +21,7 @@ public final class GenerationFolder implements GenerationStore {
 
     @Override
     public long highest(Session session) throws IOException {
-        Path file = file(session);
-        if (!Files.exists(file)) {
-            return 0;
-        }
-        String text = new String(PrivateFile.read(file), StandardCharsets.US_ASCII).strip();
-        try {
-            if (text.matches("[0-9]{1,19}")) {
-                return Long.parseLong(text);
-            }
-        } catch (NumberFormatException e) {
-            // Nineteen digits above 2^63 - 1: as bad as letters.
-        }
-        throw new IOException(file + " is damaged: it should hold the generation that its session has reached");
+        return read(file(session), "has reached");
     }
 
     @Override
@@ -62,7 +50,10 @@ public final class GenerationFolder implements GenerationStore {
     }
 
     private long issued(Session session) throws IOException {
-        Path file = issuedFile(session);
+        return read(issuedFile(session), "was given last");
+    }
+
+    private static long read(Path file, String what) throws IOException {
         if (!Files.exists(file)) {
             return 0;
         }
@@ -72,9 +63,9 @@ public final class GenerationFolder implements GenerationStore {
                 return Long.parseLong(text);
             }
         } catch (NumberFormatException e) {
-            // Nineteen digits may be too many: told below.
+            // Nineteen digits above 2^63 - 1: as bad as letters.
         }
-        throw new IOException(file + " is damaged: it should hold the generation that its session was given last");
+        throw new IOException(file + " is damaged: it should hold the generation that its session " + what);
     }
 
     private Path issuedFile(Session session) {

@@ -141,13 +141,28 @@ public final class KeyFolder implements KeyProvider {
         return key;
     }
 
+    /**
+     * What one of a tenant's keys may be used for; empty if this registry has none of that epoch. Needs no password: only the public file is read.
+     *
+     * @throws KeyException if that file is damaged
+     */
+    public Optional<KeyStatus> epochStatus(String tenant, long epoch) throws IOException {
+        Path file = tenantFile(checked(tenant), epoch);
+        return Files.exists(file) ? Optional.of(publicTenantKey(file).status()) : Optional.empty();
+    }
+
     private TenantKey tenantKey(Path file) throws IOException {
+        TenantKey key = publicTenantKey(file);
+        // Only now: a name that has not been checked must not become a path.
+        return key.withPresent(secrets.has(tenantSecret(key.tenant(), key.epoch())));
+    }
+
+    private TenantKey publicTenantKey(Path file) throws IOException {
         TenantKey key = parse(file, Jwk::tenant);
         if (!file.equals(tenantFile(key.tenant(), key.epoch()))) {
             throw new KeyException(file + " holds epoch " + key.epoch() + " of tenant " + key.tenant() + ": a key's file is named after it");
         }
-        // Only now: a name that has not been checked must not become a path.
-        return key.withPresent(secrets.has(tenantSecret(key.tenant(), key.epoch())));
+        return key;
     }
 
     private Path signingFile(String kid) {

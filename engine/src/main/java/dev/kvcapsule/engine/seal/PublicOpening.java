@@ -9,10 +9,8 @@ import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.engine.format.Trailer;
-import dev.kvcapsule.engine.keys.KeyException;
 import dev.kvcapsule.engine.keys.KeyFolder;
 import dev.kvcapsule.engine.keys.KeyStatus;
-import dev.kvcapsule.engine.keys.TenantKey;
 import dev.kvcapsule.engine.keys.VerificationKeys;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -74,22 +72,14 @@ public final class PublicOpening implements Opening {
     }
 
     private void checkEpoch() throws IOException {
-        Optional<TenantKey> key = tenantKey();
-        if (key.isPresent() && key.get().status() == KeyStatus.REVOKED) {
+        if (epochStatus().equals(Optional.of(KeyStatus.REVOKED))) {
             throw new CapsuleRefusedException(RefusalCode.REVOKED, "the tenant's epoch " + claims().epoch() + " has been revoked");
         }
     }
 
-    /** What the registry knows of the tenant's key that the data key is under; empty if it knows nothing, as key sets do, or does not say without its password. */
-    public Optional<TenantKey> tenantKey() throws IOException {
-        if (keys.isEmpty() || !(keys.get() instanceof KeyFolder folder)) {
-            return Optional.empty();
-        }
-        try {
-            return folder.tenantKeys().stream().filter(key -> key.tenant().equals(claims().tenant()) && key.epoch() == claims().epoch()).findFirst();
-        } catch (KeyException e) {
-            return Optional.empty();
-        }
+    /** What the registry knows of the tenant's key that the data key is under; empty if it knows nothing, as key sets do. */
+    public Optional<KeyStatus> epochStatus() throws IOException {
+        return keys.isPresent() && keys.get() instanceof KeyFolder folder ? folder.epochStatus(claims().tenant(), claims().epoch()) : Optional.empty();
     }
 
     @Override
