@@ -32,7 +32,7 @@ public class EndToEndBenchmark extends KernelBenchmark {
     private static final double MOST_MISREPORTED = 1e-3;
 
     /** The codec. */
-    @Param({"raw", "lossless", "fp8", "kivi:bits=4,entropy=off", "kivi:bits=4", "kivi:bits=2", "rotated:bits=4,entropy=off", "rotated:bits=4", "rotated:bits=3"})
+    @Param({"raw", "lossless", "fp8", "kivi:bits=4,entropy=off", "kivi:bits=4", "kivi:bits=2", "rotated:bits=4,entropy=off", "rotated:bits=4", "rotated:bits=3", "klt:basis=none,group=1"})
     public String codec = "kivi:bits=4";
 
     /** Worker threads. */

@@ -20,7 +20,7 @@ final class ShortSuite {
     private static final double LOSSLESS_OVER_ZSTD19 = 10;
     private static final double LOSSLESS_DECODE_RATE = 1;
     private static final List<String> CODECS = List.of("raw", "lossless", "fp8", "kivi:bits=4,entropy=off", "kivi:bits=4", "rotated:bits=4,entropy=off",
-            "rotated:bits=4");
+            "rotated:bits=4", "klt:basis=none,group=1");
 
     private final List<String> kernelNames;
 

@@ -75,7 +75,7 @@ class ShortBenchTest {
         assertEquals(2L, json.get("layers"));
         assertEquals(2L * 2 * 1024 * 192 * 2, json.get("raw_bytes"));
         assertTrue((Double) json.get("ratio") > 3, json.toString());
-        assertTrue(((String) json.get("codec")).startsWith("rotated"));
+        assertTrue(((String) json.get("codec")).startsWith("klt"));
         assertTrue((Long) json.get("capsule_bytes") > 0);
         List<Object> names = new ArrayList<>();
         for (Object result : (List<?>) json.get("results")) {

@@ -16,6 +16,7 @@ import dev.kvcapsule.serving.PromptTokens;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -107,12 +108,10 @@ final class SealOptions {
             blobs.add(cache.blob(b));
         }
         Optional<int[]> tokens = PromptTokens.of(cache.layout(), blobs);
-        Scope scope = plan.scope();
-        Optional<GenerationStore.Session> session = session(scope);
+        Optional<GenerationStore.Session> session = session(plan.scope());
         long generation = session.isEmpty() ? 0 : new GenerationFolder(generations(keys)).next(session.get());
-        SealSpec spec = new SealSpec(plan.issuer(), plan.signer(), plan.tenant(), scope, plan.created(), plan.notBefore(), plan.lifetime(), generation, plan.model(), plan.runtime(),
-                tokens, plan.aead());
-        return new CapsuleSeal(spec, keys.open());
+        SealSpec spec = plan.withGeneration(generation);
+        return new CapsuleSeal(tokens.map(spec::withTokens).orElse(spec), keys.open());
     }
 
     /** Notes that the capsule is written: from now on older ones of its session are replays. */
@@ -128,7 +127,7 @@ final class SealOptions {
     }
 
     /** Where it is noted how far sessions have come. */
-    static java.nio.file.Path generations(KeyOptions keys) {
+    static Path generations(KeyOptions keys) {
         return keys.folder().resolve("generations");
     }
 }

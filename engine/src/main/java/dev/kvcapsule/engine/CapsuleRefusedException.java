@@ -25,6 +25,11 @@ public class CapsuleRefusedException extends IOException {
         this.code = code;
     }
 
+    /** A sealed capsule that is not as it was sealed. */
+    public static CapsuleRefusedException of(MalformedDataException damage) {
+        return new CapsuleRefusedException(damage.isTruncated() ? RefusalCode.TRUNCATED : RefusalCode.DAMAGED, damage.getMessage());
+    }
+
     /** What both a missing capsule and another's get. */
     public static CapsuleRefusedException notFound() {
         return new CapsuleRefusedException(RefusalCode.NOT_FOUND, NOT_FOUND);

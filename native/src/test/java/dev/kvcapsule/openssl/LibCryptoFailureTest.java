@@ -54,12 +54,12 @@ class LibCryptoFailureTest {
     }
 
     @SuppressWarnings("restricted") // as above
-    private MemorySegment stub(MethodHandle target, FunctionDescriptor type) {
+    private MemorySegment function(MethodHandle target, FunctionDescriptor type) {
         return Linker.nativeLinker().upcallStub(target, type, arena);
     }
 
     private void breakConstructor(String name) {
-        broken.put(name, stub(MethodHandles.constant(MemorySegment.class, MemorySegment.NULL), FunctionDescriptor.of(ValueLayout.ADDRESS)));
+        broken.put(name, function(MethodHandles.constant(MemorySegment.class, MemorySegment.NULL), FunctionDescriptor.of(ValueLayout.ADDRESS)));
     }
 
     static int refuse(MemorySegment context, MemorySegment cipher, MemorySegment engine, MemorySegment key, MemorySegment nonce, int encrypt) {
@@ -86,9 +86,9 @@ class LibCryptoFailureTest {
     void aCipherThatDoesNotStartIsFreed() throws ReflectiveOperationException {
         MethodHandles.Lookup lookup = MethodHandles.lookup();
         MethodType init = MethodType.methodType(int.class, MemorySegment.class, MemorySegment.class, MemorySegment.class, MemorySegment.class, MemorySegment.class, int.class);
-        broken.put("EVP_CipherInit_ex", stub(lookup.findStatic(LibCryptoFailureTest.class, "refuse", init), FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS,
+        broken.put("EVP_CipherInit_ex", function(lookup.findStatic(LibCryptoFailureTest.class, "refuse", init), FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS,
                 ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT)));
-        broken.put("EVP_CIPHER_CTX_free", stub(lookup.findStatic(LibCryptoFailureTest.class, "free", MethodType.methodType(void.class, MemorySegment.class)),
+        broken.put("EVP_CIPHER_CTX_free", function(lookup.findStatic(LibCryptoFailureTest.class, "free", MethodType.methodType(void.class, MemorySegment.class)),
                 FunctionDescriptor.ofVoid(ValueLayout.ADDRESS)));
         LibCrypto library = library();
         assertThrows(IllegalStateException.class, () -> new OpenSslAead(library, AeadAlgorithm.AES_256_GCM, new byte[32]));

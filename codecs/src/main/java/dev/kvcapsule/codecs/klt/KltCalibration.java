@@ -87,12 +87,12 @@ final class KltCalibration implements Calibration {
         try (Scratch scratch = new Scratch(); TokenVectors vectors = new TokenVectors(options.kernels()); GrowingBuffer buffer = new GrowingBuffer()) {
             for (int t = 0; t < plan.size(); t++) {
                 Tile tile = plan.get(t);
-                PartialSums.Accumulator accumulator = accumulator(tile);
-                int width = accumulator.covariance().width();
-                MemorySegment rows = buffer.atLeast(4L * tile.tokens() * width);
                 if (tile.region() == Region.SINK) {
                     continue;
                 }
+                PartialSums.Accumulator accumulator = accumulator(tile);
+                int width = accumulator.covariance().width();
+                MemorySegment rows = buffer.atLeast(4L * tile.tokens() * width);
                 List<TileTensor> tensors = input.read(tile, scratch);
                 if (vectors.load(tensors, width, rows)) {
                     accumulator.regression().add(rows, tensors.getFirst().positions(), attention);

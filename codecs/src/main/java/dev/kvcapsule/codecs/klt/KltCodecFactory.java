@@ -30,7 +30,7 @@ public final class KltCodecFactory implements CodecFactory {
                 CodecParameter.decimal("ratio", 1, 10000, "choose the step so that the capsule is smaller by this"),
                 CodecParameter.decimal("max-error", 0.000001, 1, "choose the step so that the weighted relative error is at most this"),
                 CodecParameter.number("sink", 4, 0, 1024, "first tokens, coded finely"),
-                CodecParameter.number("window", 128, 0, 1 << 20, "last tokens, coded with half the step"));
+                CodecParameter.number("window", 128, 0, 1 << 20, "last tokens, coded with half the step unless the basis predicts attention"));
     }
 
     @Override

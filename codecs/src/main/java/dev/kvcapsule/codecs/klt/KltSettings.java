@@ -14,7 +14,7 @@ import java.util.OptionalDouble;
  * @param ratio what the capsule should be smaller by; empty if not asked for
  * @param maxError what the weighted relative error may be; empty if not asked for
  * @param sink first tokens, which are coded finely
- * @param window last tokens, which are coded with half the step
+ * @param window last tokens, which are tiles of their own, coded with half the step unless a basis predicts attention
  */
 record KltSettings(String basis, String group, OptionalDouble step, OptionalDouble ratio, OptionalDouble maxError, int sink, int window) {
     static final String NO_BASIS = "none";

@@ -59,7 +59,7 @@ public record CodecParameter(String name, String fallback, Kind kind, List<Strin
         return switch (kind) {
             case CHOICE, NAME -> String.join("|", choices);
             case NUMBER -> (long) min + ".." + (long) max;
-            case DECIMAL -> AUTO + "|" + min + ".." + max;
+            case DECIMAL -> AUTO + "|" + min + ".." + max + " (digits before the point)";
         };
     }
 

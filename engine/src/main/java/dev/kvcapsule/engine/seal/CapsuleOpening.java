@@ -274,9 +274,9 @@ public final class CapsuleOpening implements Opening {
 
     @Override
     public IOException refusal(MalformedDataException damage) {
-        RefusalCode code = damage.isTruncated() ? RefusalCode.TRUNCATED : RefusalCode.DAMAGED;
-        policy.log().refused(code, damage.getMessage());
-        return new CapsuleRefusedException(code, damage.getMessage());
+        CapsuleRefusedException refused = CapsuleRefusedException.of(damage);
+        policy.log().refused(refused.code(), refused.getMessage());
+        return refused;
     }
 
     @Override

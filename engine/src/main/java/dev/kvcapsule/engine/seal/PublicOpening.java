@@ -4,7 +4,6 @@ import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.Frame;
-import dev.kvcapsule.engine.format.FrameCopy;
 import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Opening;
@@ -84,8 +83,7 @@ public final class PublicOpening implements Opening {
 
     @Override
     public FrameOpener newOpener(long lastFrame) {
-        LeafHash hash = crypto.leafHash();
-        FrameCopy copy = new FrameCopy();
+        FrameLeaves leaves = new FrameLeaves(crypto.leafHash());
         return new FrameOpener() {
             @Override
             public Opened open(Frame frame) throws CapsuleRefusedException {
@@ -93,15 +91,13 @@ public final class PublicOpening implements Opening {
             }
 
             @Override
-            public byte[] leaf(Frame theirs) throws IOException {
-                Frame frame = copy.of(theirs);
-                return hash.leaf(frame.header(), frame.payload(), frame.tag());
+            public byte[] leaf(Frame frame) throws IOException {
+                return leaves.leaf(frame);
             }
 
             @Override
             public void close() {
-                hash.close();
-                copy.close();
+                leaves.close();
             }
         };
     }
@@ -132,7 +128,7 @@ public final class PublicOpening implements Opening {
 
     @Override
     public IOException refusal(MalformedDataException damage) {
-        return new CapsuleRefusedException(damage.isTruncated() ? RefusalCode.TRUNCATED : RefusalCode.DAMAGED, damage.getMessage());
+        return CapsuleRefusedException.of(damage);
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.kvcapsule.engine.seal;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.format.CborMap;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -36,6 +37,13 @@ public record SealClaims(byte[] capsuleId, String issuer, Scope scope, Optional<
     private static final int DIGEST_BYTES = 32;
     private static final int MOST_WRAPPED_BYTES = 4096;
     private static final long LAST_SECOND = 253_402_300_799L; // 9999-12-31T23:59:59Z
+
+    /** Times in whole seconds, as capsules hold them: what was sealed and what is read are equal. */
+    public SealClaims {
+        created = created.truncatedTo(ChronoUnit.SECONDS);
+        notBefore = notBefore.truncatedTo(ChronoUnit.SECONDS);
+        expires = expires.truncatedTo(ChronoUnit.SECONDS);
+    }
 
     /** The id in hexadecimal, as it is revoked by. */
     public String id() {

@@ -42,6 +42,11 @@ public record SealSpec(String issuer, String signer, String tenant, Scope scope,
         return new SealSpec(issuer, signer, tenant, scope, created, notBefore, lifetime, generation, Optional.of(made), runtime, tokens, aead);
     }
 
+    /** The same as that generation of its session. */
+    public SealSpec withGeneration(long number) {
+        return new SealSpec(issuer, signer, tenant, scope, created, notBefore, lifetime, number, model, runtime, tokens, aead);
+    }
+
     /** The same with the tokens whose cache it is. */
     public SealSpec withTokens(int[] ids) {
         return new SealSpec(issuer, signer, tenant, scope, created, notBefore, lifetime, generation, model, runtime, Optional.of(ids), aead);

@@ -3,7 +3,6 @@ package dev.kvcapsule.engine.seal;
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.Frame;
-import dev.kvcapsule.engine.format.FrameCopy;
 import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
 import java.io.IOException;
@@ -12,23 +11,22 @@ import java.lang.foreign.MemorySegment;
 /** Opens encrypted frames, for one thread: into memory of its own, which is zeroed when it is given back. */
 final class SealedFrames implements FrameOpener {
     private final Aead aead;
-    private final LeafHash hash;
+    private final FrameLeaves leaves;
     private final FrameKeys keys;
     private final RefusalLog log;
-    private final FrameCopy copy = new FrameCopy();
     private final GrowingBuffer plain = new GrowingBuffer();
 
     SealedFrames(Aead aead, LeafHash hash, FrameKeys keys, RefusalLog log) {
         this.aead = aead;
-        this.hash = hash;
+        this.leaves = new FrameLeaves(hash);
         this.keys = keys;
         this.log = log;
     }
 
     @Override
     public Opened open(Frame theirs) throws IOException {
-        Frame frame = copy.of(theirs);
-        byte[] leaf = hash.leaf(frame.header(), frame.payload(), frame.tag());
+        Frame frame = leaves.own(theirs);
+        byte[] leaf = leaves.leafOfOwn(frame);
         long bytes = frame.payload().byteSize();
         MemorySegment target = plain.atLeast(bytes).asSlice(0, bytes);
         if (!aead.decrypt(keys.nonce(frame.sequence()), keys.associated(frame.header()), frame.payload(), frame.tag(), target)) {
@@ -40,16 +38,14 @@ final class SealedFrames implements FrameOpener {
     }
 
     @Override
-    public byte[] leaf(Frame theirs) throws IOException {
-        Frame frame = copy.of(theirs);
-        return hash.leaf(frame.header(), frame.payload(), frame.tag());
+    public byte[] leaf(Frame frame) throws IOException {
+        return leaves.leaf(frame);
     }
 
     @Override
     public void close() {
         plain.close();
-        copy.close();
+        leaves.close();
         aead.close();
-        hash.close();
     }
 }

@@ -1,6 +1,5 @@
 package dev.kvcapsule.serving.calibration;
 
-import dev.kvcapsule.engine.cache.DType;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.LayerLayout;
 import dev.kvcapsule.engine.cache.Part;
@@ -73,15 +72,12 @@ final class PaidAttention {
                 return new float[0];
             }
             MemorySegment rows = arena.allocate(4 * keys.elements(), 64);
-            if (keys.type() == DType.F32) {
-                rows.copyFrom(keys.rows());
-            } else {
-                RowFloats.toF32(kernels, keys.type(), keys.rows(), keys.elements(), rows);
-            }
+            RowFloats.toF32(kernels, keys.type(), keys.rows(), keys.elements(), rows);
+            MemorySegment scores = arena.allocate(4L * queries.size() * cells, 64);
             double[] sums = new double[end];
             int heads = queries.getFirst().values().length / layer.keyHeadDim();
             for (int head = 0; head < heads; head++) {
-                add(queries, head, head / (heads / layer.kvHeads()), rows, positions, layer, sums);
+                add(queries, head, head / (heads / layer.kvHeads()), rows, positions, layer, scores, sums);
             }
             float[] attention = new float[end];
             for (int p = 0; p < end; p++) {
@@ -91,7 +87,8 @@ final class PaidAttention {
         }
     }
 
-    private void add(List<QuerySample.Query> queries, int head, int kvHead, MemorySegment keys, int[] positions, LayerLayout layer, double[] sums) {
+    private void add(List<QuerySample.Query> queries, int head, int kvHead, MemorySegment keys, int[] positions, LayerLayout layer, MemorySegment scores,
+            double[] sums) {
         int dim = layer.keyHeadDim();
         int cells = positions.length;
         try (Arena arena = Arena.ofConfined()) {
@@ -99,7 +96,6 @@ final class PaidAttention {
             for (int q = 0; q < queries.size(); q++) {
                 MemorySegment.copy(queries.get(q).values(), head * dim, asked, FLOAT, 4L * q * dim, dim);
             }
-            MemorySegment scores = arena.allocate(4L * queries.size() * cells, 64);
             algebra.gemm(false, true, queries.size(), cells, dim, 1, asked, dim, keys.asSlice(4L * kvHead * dim), layer.width(Part.KEY), 0, scores, cells);
             float[] row = new float[cells];
             for (int q = 0; q < queries.size(); q++) {
