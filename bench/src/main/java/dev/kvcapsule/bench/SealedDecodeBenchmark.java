@@ -56,8 +56,8 @@ public class SealedDecodeBenchmark extends KernelBenchmark {
         Instant now = Instant.now();
         // The keys' folder is needed for as long as the benchmark runs, and goes with the process.
         keys = KeyFolder.open(TemporaryFolder.create("bench").resolve("keys"), null);
-        keys.newSigningKey(Optional.of("bench"), KeyStatus.ACTIVE, now, Optional.empty());
-        keys.newTenantKey("bench");
+        keys.lifecycle().newSigningKey(Optional.of("bench"), KeyStatus.ACTIVE, now, Optional.empty());
+        keys.lifecycle().newTenantKey("bench");
         MemorySegment memory = arena.allocate(2 * (workload().bytes() + workload().bytes() / 8 + (1 << 20)), 64);
         MemoryChannel plain = new MemoryChannel(memory);
         CapsuleEncoder.encode(workload().sourceCache(), Codecs.create(codec), plain, options());

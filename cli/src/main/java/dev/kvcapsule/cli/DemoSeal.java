@@ -41,8 +41,8 @@ final class DemoSeal {
 
     private Map<String, Object> run(Path state, ModelFacts facts, Codec codec, PipelineOptions pipeline) throws IOException {
         Instant now = Instant.now();
-        String signer = keys.newSigningKey(Optional.empty(), KeyStatus.ACTIVE, now, Optional.empty()).kid();
-        keys.newTenantKey("demo");
+        String signer = keys.lifecycle().newSigningKey(Optional.empty(), KeyStatus.ACTIVE, now, Optional.empty()).kid();
+        keys.lifecycle().newTenantKey("demo");
         Path capsule = folder.resolve("sealed.kvc");
         Scope scope = new Scope("demo", "ann", Optional.empty(), Optional.empty());
         try (CapsuleSeal seal = new CapsuleSeal(SealSpec.of("demo", signer, "demo", scope, now), keys)) {

@@ -25,7 +25,7 @@ final class KeyOptions {
     }
 
     /** The password; empty if none was given. */
-    Optional<char[]> password() throws IOException {
+    private Optional<char[]> password() throws IOException {
         if (passwordFile != null) {
             char[] password = Inputs.about(passwordFile.toString(), () -> Files.readString(passwordFile).stripTrailing().toCharArray());
             if (password.length == 0) {
@@ -36,14 +36,29 @@ final class KeyOptions {
         return Optional.ofNullable(System.getenv(PASSWORD)).filter(text -> !text.isEmpty()).map(String::toCharArray);
     }
 
+    /** The registry, whether it is there yet or not. */
     KeyFolder open() throws IOException {
-        char[] password = password().orElse(null);
+        return open(password(), KeyFolder::open);
+    }
+
+    /** The same, which keeps private keys in an encrypted PKCS #12 file, or will. */
+    KeyFolder openPkcs12() throws IOException {
+        Optional<char[]> password = password();
+        if (password.isEmpty()) {
+            throw new Failures.UsageException("--pkcs12 takes a password: name a file with --keys-password-file, or set " + PASSWORD);
+        }
+        return open(password, KeyFolder::openPkcs12);
+    }
+
+    private interface Opener {
+        KeyFolder open(Path folder, char[] password) throws IOException;
+    }
+
+    private KeyFolder open(Optional<char[]> password, Opener opener) throws IOException {
         try {
-            return KeyFolder.open(folder(), password);
+            return opener.open(folder(), password.orElse(null));
         } finally {
-            if (password != null) {
-                Arrays.fill(password, ' ');
-            }
+            password.ifPresent(text -> Arrays.fill(text, ' '));
         }
     }
 
@@ -58,7 +73,7 @@ final class KeyOptions {
 
     /** Public keys, of a registry or of a key set in a file. */
     VerificationKeys publicKeys(String instead) throws IOException {
-        if (keys != null && Files.isRegularFile(keys)) {
+        if (isKeySet()) {
             return Jwks.read(keys);
         }
         return opened(instead);

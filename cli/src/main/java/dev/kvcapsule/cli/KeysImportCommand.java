@@ -4,7 +4,6 @@ import dev.kvcapsule.engine.keys.Jwks;
 import dev.kvcapsule.engine.keys.KeyFolder;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -27,10 +26,8 @@ final class KeysImportCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         Jwks set = Inputs.about(file.toString(), () -> Jwks.read(file));
         KeyFolder folder = keys.open();
-        folder.importKeys(set);
-        List<Object> all = new ArrayList<>();
-        folder.signingKeys().forEach(key -> all.add(KeysOutput.fields(key)));
-        output.print(folder, "list", all);
+        folder.lifecycle().importKeys(set);
+        output.print(folder, "list", folder.signingKeys(), List.of());
         return ExitCode.DONE;
     }
 }

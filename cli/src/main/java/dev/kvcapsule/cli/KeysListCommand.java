@@ -2,8 +2,6 @@ package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.keys.KeyFolder;
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -20,10 +18,7 @@ final class KeysListCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         KeyFolder folder = keys.open();
-        List<Object> all = new ArrayList<>();
-        folder.signingKeys().forEach(key -> all.add(KeysOutput.fields(key)));
-        folder.tenantKeys().forEach(key -> all.add(KeysOutput.fields(key)));
-        output.print(folder, "list", all);
+        output.print(folder, "list", folder.signingKeys(), folder.tenantKeys());
         return ExitCode.DONE;
     }
 }

@@ -1,8 +1,8 @@
 package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.keys.KeyFolder;
+import dev.kvcapsule.engine.keys.KeyLifecycle;
 import dev.kvcapsule.engine.keys.KeyStatus;
-import dev.kvcapsule.engine.keys.TenantKey;
 import dev.kvcapsule.engine.keys.VerificationKey;
 import java.io.IOException;
 import java.time.Duration;
@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
 /** Makes keys. */
 @Command(name = "new", mixinStandardHelpOptions = true, sortOptions = false, description = "Makes a signing key, or a tenant's wrapping key.")
 final class KeysNewCommand implements Callable<Integer> {
-    @Option(names = "--tenant", paramLabel = "TENANT", description = "Make the tenant's next wrapping key; and a signing key if there is none.")
+    @Option(names = "--tenant", paramLabel = "TENANT", description = "Make a new tenant's wrapping key (its next one: keys rotate); and a signing key if there is none.")
     private String tenant;
 
     @Option(names = "--kid", paramLabel = "NAME", description = "Name of the signing key (default: after its public half).")
@@ -44,21 +44,20 @@ final class KeysNewCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        KeyFolder folder = pkcs12 ? KeyFolder.openPkcs12(keys.folder(), keys.password().orElseThrow(
-                () -> new Failures.UsageException("--pkcs12 takes a password: name a file with --keys-password-file, or set CAPSULE_KEYS_PASSWORD"))) : keys.open();
-        List<Object> made = new ArrayList<>();
+        KeyFolder folder = pkcs12 ? keys.openPkcs12() : keys.open();
+        KeyLifecycle lifecycle = folder.lifecycle();
+        if (tenant != null) {
+            lifecycle.checkNewTenant(tenant);
+        }
+        List<VerificationKey> signing = new ArrayList<>();
         if (tenant == null || folder.isEmpty() || kid != null || hybrid) {
             Instant now = Instant.now();
             KeyStatus status = verifyOnly ? KeyStatus.VERIFY_ONLY : KeyStatus.ACTIVE;
+            Optional<String> name = Optional.ofNullable(kid);
             Optional<Instant> end = Optional.ofNullable(lifetime).map(now::plus);
-            VerificationKey key = hybrid ? folder.newHybridKey(Optional.ofNullable(kid), status, now, end) : folder.newSigningKey(Optional.ofNullable(kid), status, now, end);
-            made.add(KeysOutput.fields(key));
+            signing.add(hybrid ? lifecycle.newHybridKey(name, status, now, end) : lifecycle.newSigningKey(name, status, now, end));
         }
-        if (tenant != null) {
-            TenantKey key = folder.newTenantKey(tenant);
-            made.add(KeysOutput.fields(key));
-        }
-        output.print(folder, "made", made);
+        output.print(folder, "made", signing, tenant == null ? List.of() : List.of(lifecycle.newTenantKey(tenant)));
         return ExitCode.DONE;
     }
 }

@@ -7,6 +7,8 @@ import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Option;
 
@@ -22,7 +24,23 @@ final class KeysOutput {
         return spec.commandLine().getOut();
     }
 
-    static Map<String, Object> fields(VerificationKey key) {
+    /** @param what name of the list in JSON */
+    void print(KeyFolder folder, String what, List<VerificationKey> signing, List<TenantKey> tenants) {
+        print(folder, what, Stream.concat(signing.stream().map(KeysOutput::fields), tenants.stream().map(KeysOutput::fields)).toList());
+    }
+
+    /** @param lines fields of whatever each line, or object in JSON, is about */
+    void print(KeyFolder folder, String what, List<Map<String, Object>> lines) {
+        if (json) {
+            out().println(new JsonReport().put("keys", folder.folder().toString()).put(what, lines));
+            return;
+        }
+        for (Map<String, Object> fields : lines) {
+            out().println(fields.entrySet().stream().map(field -> field.getKey() + "=" + field.getValue()).collect(Collectors.joining("  ")));
+        }
+    }
+
+    private static Map<String, Object> fields(VerificationKey key) {
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("kid", key.kid());
         fields.put("algorithm", key.algorithm().label());
@@ -33,25 +51,12 @@ final class KeysOutput {
         return fields;
     }
 
-    static Map<String, Object> fields(TenantKey key) {
+    private static Map<String, Object> fields(TenantKey key) {
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("tenant", key.tenant());
         fields.put("epoch", key.epoch());
         fields.put("status", key.status().name());
         fields.put("present", key.present());
         return fields;
-    }
-
-    /** @param what name of the list in JSON */
-    void print(KeyFolder folder, String what, List<Object> keys) {
-        if (json) {
-            out().println(new JsonReport().put("keys", folder.folder().toString()).put(what, keys));
-            return;
-        }
-        for (Object key : keys) {
-            StringBuilder line = new StringBuilder();
-            ((Map<?, ?>) key).forEach((name, value) -> line.append(line.isEmpty() ? "" : "  ").append(name).append('=').append(value));
-            out().println(line);
-        }
     }
 }

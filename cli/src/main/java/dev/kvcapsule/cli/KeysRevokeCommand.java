@@ -3,6 +3,7 @@ package dev.kvcapsule.cli;
 import dev.kvcapsule.engine.keys.KeyFolder;
 import java.io.IOException;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -42,16 +43,20 @@ final class KeysRevokeCommand implements Callable<Integer> {
             throw new Failures.UsageException("what is to be revoked? Give one of KID, --capsule ID, --tenant TENANT --epoch N [--destroy]");
         }
         KeyFolder folder = keys.open();
+        Map<String, Object> revoked = new LinkedHashMap<>();
         if (kid != null) {
-            folder.revokeKey(kid);
-            output.print(folder, "revoked", List.of(Map.of("kid", kid)));
+            folder.lifecycle().revokeKey(kid);
+            revoked.put("kid", kid);
         } else if (capsule != null) {
-            folder.revokeCapsule(id());
-            output.print(folder, "revoked", List.of(Map.of("capsule", capsule)));
+            folder.lifecycle().revokeCapsule(id());
+            revoked.put("capsule", capsule);
         } else {
-            folder.revokeEpoch(tenant, epoch, destroy);
-            output.print(folder, "revoked", List.of(Map.of("tenant", tenant, "epoch", epoch, "destroyed", destroy)));
+            folder.lifecycle().revokeEpoch(tenant, epoch, destroy);
+            revoked.put("tenant", tenant);
+            revoked.put("epoch", epoch);
+            revoked.put("destroyed", destroy);
         }
+        output.print(folder, "revoked", List.of(revoked));
         return ExitCode.DONE;
     }
 

@@ -35,8 +35,11 @@ final class KeysRotateCommand implements Callable<Integer> {
             throw new Failures.UsageException("what is to be rotated? Give the KID of a signing key, or --tenant TENANT");
         }
         KeyFolder folder = keys.open();
-        output.print(folder, "active", List.of(tenant != null ? KeysOutput.fields(folder.newTenantKey(tenant))
-                : KeysOutput.fields(folder.publicKey(folder.rotate(kid, Optional.ofNullable(to), Instant.now()).kid()).orElseThrow())));
+        if (tenant != null) {
+            output.print(folder, "active", List.of(), List.of(folder.lifecycle().rotateTenantKey(tenant)));
+        } else {
+            output.print(folder, "active", List.of(folder.lifecycle().rotate(kid, Optional.ofNullable(to), Instant.now())), List.of());
+        }
         return ExitCode.DONE;
     }
 }

@@ -11,6 +11,8 @@ import dev.kvcapsule.engine.cache.LayerLayout;
 import dev.kvcapsule.engine.keys.GenerationFolder;
 import dev.kvcapsule.engine.keys.KeyFolder;
 import dev.kvcapsule.engine.keys.KeyProvider;
+import dev.kvcapsule.engine.keys.KeyStatus;
+import dev.kvcapsule.engine.keys.VerificationKey;
 import dev.kvcapsule.engine.pipeline.CacheSink;
 import dev.kvcapsule.engine.seal.CacheStructure;
 import dev.kvcapsule.engine.seal.Caller;
@@ -182,20 +184,20 @@ class SealedPolicyTest {
         }
         SealedCapsules.open(capsule, live, SealedCapsules.policy(), CacheSink.of(target));
         byte[] another = seal(bound(1));
-        live.revokeCapsule(java.util.HexFormat.of().parseHex(id));
+        live.lifecycle().revokeCapsule(java.util.HexFormat.of().parseHex(id));
         assertEquals(RefusalCode.REVOKED, refusal(live));
         capsule = another;
         SealedCapsules.open(capsule, live, SealedCapsules.policy(), CacheSink.of(target));
-        live.newTenantKey(TestKeys.TENANT);
+        live.lifecycle().rotateTenantKey(TestKeys.TENANT);
         assertEquals(2, live.epoch(TestKeys.TENANT));
         SealedCapsules.open(capsule, live, SealedCapsules.policy(), CacheSink.of(target));
-        live.revokeEpoch(TestKeys.TENANT, 1, false);
+        live.lifecycle().revokeEpoch(TestKeys.TENANT, 1, false);
         assertEquals(RefusalCode.REVOKED, refusal(live));
         capsule = seal(bound(1));
-        live.revokeKey(TestKeys.KID);
+        live.lifecycle().revokeKey(TestKeys.KID);
         assertEquals(RefusalCode.REVOKED, refusal(live));
         capsule = SealedCapsules.seal(cache, "raw", live, SealedCapsules.spec(TestKeys.OTHER_KID, 1), Capsules.ONE_THREAD);
-        live.revokeEpoch(TestKeys.TENANT, 2, true);
+        live.lifecycle().revokeEpoch(TestKeys.TENANT, 2, true);
         assertEquals(RefusalCode.REVOKED, refusal(live));
         assertTrue(live.tenantKeys().stream().noneMatch(key -> key.epoch() == 2 && key.present()));
     }
@@ -207,9 +209,9 @@ class SealedPolicyTest {
     @Test
     void aTenantKeyThatIsNotHereOrAnothersDoesNotOpen() throws IOException {
         KeyFolder elsewhere = KeyFolder.open(folder.resolve("elsewhere"), null);
-        elsewhere.importKeys(keys.folder().export());
+        elsewhere.lifecycle().importKeys(keys.folder().export());
         assertEquals(RefusalCode.NO_TENANT_KEY, refusal(elsewhere));
-        elsewhere.newTenantKey(TestKeys.TENANT);
+        elsewhere.lifecycle().newTenantKey(TestKeys.TENANT);
         assertEquals(RefusalCode.DATA_KEY, refusal(elsewhere));
     }
 
@@ -217,13 +219,18 @@ class SealedPolicyTest {
     void theDataKeyMustBeTheOneThatWasCommittedTo() throws IOException {
         KeyProvider liar = new KeyProvider() {
             @Override
-            public Optional<dev.kvcapsule.engine.keys.VerificationKey> publicKey(String kid) throws IOException {
+            public Optional<VerificationKey> publicKey(String kid) throws IOException {
                 return keys.publicKey(kid);
             }
 
             @Override
             public boolean isRevoked(byte[] capsuleId) {
                 return false;
+            }
+
+            @Override
+            public Optional<KeyStatus> epochStatus(String tenant, long epoch) throws IOException {
+                return keys.epochStatus(tenant, epoch);
             }
 
             @Override

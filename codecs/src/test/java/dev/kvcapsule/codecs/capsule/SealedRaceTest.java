@@ -105,12 +105,12 @@ class SealedRaceTest {
             CapsuleReader.of(Capsules.channel(capsule), opening);
             id = HexFormat.of().parseHex(opening.claims().id());
         }
-        assertRefusedAfter(RefusalCode.REVOKED, () -> keys.revokeCapsule(id));
+        assertRefusedAfter(RefusalCode.REVOKED, () -> keys.lifecycle().revokeCapsule(id));
         capsule = SealedCapsules.seal(cache, "raw", keys);
-        assertRefusedAfter(RefusalCode.REVOKED, () -> keys.revokeKey(TestKeys.KID));
+        assertRefusedAfter(RefusalCode.REVOKED, () -> keys.lifecycle().revokeKey(TestKeys.KID));
         renew();
         capsule = SealedCapsules.seal(cache, "raw", keys);
-        assertRefusedAfter(RefusalCode.REVOKED, () -> keys.revokeEpoch(TestKeys.TENANT, 1, false));
+        assertRefusedAfter(RefusalCode.REVOKED, () -> keys.lifecycle().revokeEpoch(TestKeys.TENANT, 1, false));
         assertEquals(0, marks.highest(new GenerationStore.Session("acme", "ann", "session-7")), "a refused capsule is not noted");
     }
 
@@ -122,7 +122,7 @@ class SealedRaceTest {
             assertEquals(RefusalCode.EXPIRED, assertThrows(CapsuleRefusedException.class, () -> CapsuleSummary.read(reader)).code());
         }
         now = TestKeys.NOW;
-        keys.revokeEpoch(TestKeys.TENANT, 1, false);
+        keys.lifecycle().revokeEpoch(TestKeys.TENANT, 1, false);
         try (PublicOpening opening = PublicOpening.verifying(keys, () -> now)) {
             assertEquals(RefusalCode.REVOKED, assertThrows(CapsuleRefusedException.class, () -> CapsuleReader.of(Capsules.channel(capsule), opening)).code());
         }

@@ -22,8 +22,8 @@ final class SecretsInHeap {
     public static void main(String[] args) throws IOException, InterruptedException {
         Path folder = Path.of(args[0]);
         KeyFolder keys = KeyFolder.open(folder.resolve("keys"), null);
-        keys.newSigningKey(Optional.of(TestKeys.KID), KeyStatus.ACTIVE, TestKeys.NOW.minusSeconds(1), Optional.empty());
-        keys.newTenantKey(TestKeys.TENANT);
+        keys.lifecycle().newSigningKey(Optional.of(TestKeys.KID), KeyStatus.ACTIVE, TestKeys.NOW.minusSeconds(1), Optional.empty());
+        keys.lifecycle().newTenantKey(TestKeys.TENANT);
         SealClaims claims = use(keys);
         Path dump = folder.resolve("heap.hprof");
         dump(dump);

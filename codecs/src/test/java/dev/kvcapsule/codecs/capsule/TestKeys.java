@@ -28,10 +28,10 @@ final class TestKeys implements KeyProvider {
     TestKeys(Path path) throws IOException {
         this.folder = KeyFolder.open(path, null);
         Instant start = NOW.minusSeconds(1000);
-        folder.newSigningKey(Optional.of(KID), KeyStatus.ACTIVE, start, Optional.empty());
-        folder.newSigningKey(Optional.of(OTHER_KID), KeyStatus.ACTIVE, start, Optional.empty());
-        folder.newHybridKey(Optional.of(HYBRID_KID), KeyStatus.ACTIVE, start, Optional.empty());
-        folder.newTenantKey(TENANT);
+        folder.lifecycle().newSigningKey(Optional.of(KID), KeyStatus.ACTIVE, start, Optional.empty());
+        folder.lifecycle().newSigningKey(Optional.of(OTHER_KID), KeyStatus.ACTIVE, start, Optional.empty());
+        folder.lifecycle().newHybridKey(Optional.of(HYBRID_KID), KeyStatus.ACTIVE, start, Optional.empty());
+        folder.lifecycle().newTenantKey(TENANT);
     }
 
     KeyFolder folder() {
@@ -78,5 +78,10 @@ final class TestKeys implements KeyProvider {
     @Override
     public boolean isRevoked(byte[] capsuleId) {
         return false;
+    }
+
+    @Override
+    public Optional<KeyStatus> epochStatus(String tenant, long epoch) throws IOException {
+        return folder.epochStatus(tenant, epoch);
     }
 }

@@ -6,12 +6,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
+import java.util.HexFormat;
 
 /**
  * Marks in a folder, a small file a session: named by a digest of whose it is, replaced by renaming, under a lock that holds for all processes. The last
  * number that was issued is in a file of its own beside it, {@code .issued}: capsules that never came to be leave the mark where it was.
  */
 public final class GenerationFolder implements GenerationStore {
+    /** Of the digest, that name a file: no two sessions share them. */
+    private static final int NAME_BYTES = 20;
+
     private final Path folder;
 
     /** Marks in that folder, which is made when the first one is. */
@@ -30,7 +34,7 @@ public final class GenerationFolder implements GenerationStore {
         return PrivateFile.locked(folder, () -> {
             long highest = highest(session);
             if (generation > highest) {
-                write(session, generation);
+                write(file(session), generation);
             }
             return Math.max(highest, generation);
         });
@@ -44,7 +48,7 @@ public final class GenerationFolder implements GenerationStore {
             if (last == Long.MAX_VALUE) {
                 throw new IOException("the session has used up its generations");
             }
-            PrivateFile.write(issuedFile(session), (last + 1 + "\n").getBytes(StandardCharsets.US_ASCII));
+            write(issuedFile(session), last + 1);
             return last + 1;
         });
     }
@@ -73,8 +77,8 @@ public final class GenerationFolder implements GenerationStore {
         return file.resolveSibling(file.getFileName() + ".issued");
     }
 
-    private void write(Session session, long generation) throws IOException {
-        PrivateFile.write(file(session), (generation + "\n").getBytes(StandardCharsets.US_ASCII));
+    private static void write(Path file, long generation) throws IOException {
+        PrivateFile.write(file, (generation + "\n").getBytes(StandardCharsets.US_ASCII));
     }
 
     private Path file(Session session) {
@@ -82,10 +86,11 @@ public final class GenerationFolder implements GenerationStore {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
             for (String part : new String[] {session.org(), session.user(), session.session()}) {
                 byte[] bytes = part.getBytes(StandardCharsets.UTF_8);
+                // Lengths keep the parts apart: (ab, c) is not (a, bc).
                 digest.update((bytes.length + ":").getBytes(StandardCharsets.US_ASCII));
                 digest.update(bytes);
             }
-            return folder.resolve(PrivateFile.nameOf(digest.digest()));
+            return folder.resolve(HexFormat.of().formatHex(digest.digest(), 0, NAME_BYTES));
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException("SHA-256", e);
         }

@@ -1,16 +1,21 @@
 package dev.kvcapsule.engine.keys;
 
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * JSON (RFC 8259) as key files need it: objects, arrays, strings, whole numbers, booleans. Names that come twice, fractions and null are refused, since no
- * key file has them.
+ * key file has them. It is our own since this module depends on nothing but Agrona and the JDK, which has no JSON, and since messages of libraries quote the
+ * text, which may be a secret.
  */
 final class Json {
     private static final int MAX_DEPTH = 8;
+    private static final Pattern WHOLE_NUMBER = Pattern.compile("-?(0|[1-9][0-9]*)");
 
     private final String text;
     private int at;
@@ -19,7 +24,11 @@ final class Json {
         this.text = text;
     }
 
-    /** @throws IllegalArgumentException saying where it is no JSON; never quotes it, since it may hold a secret */
+    /**
+     * Reads a value: a {@code Map}, {@code List}, {@code String}, {@code Long} or {@code Boolean}.
+     *
+     * @throws IllegalArgumentException saying where it is no JSON; never quotes it, since it may hold a secret
+     */
     static Object read(String text) {
         Json json = new Json(text);
         Object value = json.value(0);
@@ -30,7 +39,11 @@ final class Json {
         return value;
     }
 
-    /** @throws IllegalArgumentException if it is no object */
+    /**
+     * Reads an object.
+     *
+     * @throws IllegalArgumentException if it is none
+     */
     @SuppressWarnings("unchecked")
     static Map<String, Object> readObject(String text) {
         if (read(text) instanceof Map<?, ?> map) {
@@ -116,15 +129,17 @@ final class Json {
     }
 
     private Long number() {
-        int start = at;
-        while (at < text.length() && (Character.digit(text.charAt(at), 10) >= 0 || at == start && text.charAt(at) == '-')) {
-            at++;
-        }
+        Matcher number = WHOLE_NUMBER.matcher(text).region(at, text.length());
         try {
-            return Long.valueOf(text.substring(start, at));
+            if (number.lookingAt()) {
+                Long value = Long.valueOf(number.group());
+                at = number.end();
+                return value;
+            }
         } catch (NumberFormatException e) {
-            throw malformed("a value that key files do not have");
+            // More than 64 bits: as bad as a fraction.
         }
+        throw malformed("a value that key files do not have");
     }
 
     private String string() {
@@ -154,11 +169,10 @@ final class Json {
             case 'u' -> {
                 int code = 0;
                 for (int i = 0; i < 4; i++) {
-                    int digit = at < text.length() ? Character.digit(text.charAt(at++), 16) : -1;
-                    if (digit < 0) {
+                    if (at == text.length() || !HexFormat.isHexDigit(text.charAt(at))) {
                         throw malformed("four hexadecimal digits expected");
                     }
-                    code = 16 * code + digit;
+                    code = 16 * code + HexFormat.fromHexDigit(text.charAt(at++));
                 }
                 yield (char) code;
             }

@@ -38,10 +38,10 @@ final class Jwk {
         if (key.algorithm() == SignatureAlgorithm.ED25519) {
             jwk.put("kty", "OKP");
             jwk.put("crv", "Ed25519");
-            jwk.put("x", ENCODER.encodeToString(raw));
+            jwk.put("x", encode(raw));
         } else {
             jwk.put("kty", "AKP");
-            jwk.put("pub", ENCODER.encodeToString(raw));
+            jwk.put("pub", encode(raw));
         }
         jwk.put("alg", key.algorithm().label());
         jwk.put("kid", key.kid());
@@ -95,6 +95,7 @@ final class Jwk {
         };
     }
 
+    /** Base64url without padding (RFC 7515). */
     static String encode(byte[] bytes) {
         return ENCODER.encodeToString(bytes);
     }
@@ -108,14 +109,15 @@ final class Jwk {
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException("'" + name + "' is not base64url");
         }
-        if (!ENCODER.encodeToString(bytes).equals(text)) {
+        // The JDK also takes padding, and bits behind the last byte that are not 0: RFC 7515 has one text for some bytes.
+        if (!encode(bytes).equals(text)) {
             Arrays.fill(bytes, (byte) 0);
             throw new IllegalArgumentException("'" + name + "' is not base64url without padding");
         }
         return bytes;
     }
 
-    static String text(Map<String, Object> jwk, String name) {
+    private static String text(Map<String, Object> jwk, String name) {
         if (jwk.get(name) instanceof String text) {
             return text;
         }

@@ -1,6 +1,7 @@
 package dev.kvcapsule.engine.keys;
 
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -45,7 +46,7 @@ public final class Jwks implements VerificationKeys {
         }
         try {
             return parse(Files.readString(file));
-        } catch (IllegalArgumentException | java.nio.charset.CharacterCodingException e) {
+        } catch (IllegalArgumentException | CharacterCodingException e) {
             throw new KeyException(file + ": " + e.getMessage());
         }
     }
@@ -95,6 +96,12 @@ public final class Jwks implements VerificationKeys {
     @Override
     public Optional<VerificationKey> publicKey(String kid) {
         return Optional.ofNullable(keys.get(kid));
+    }
+
+    /** Empty: a set holds no tenants' keys. */
+    @Override
+    public Optional<KeyStatus> epochStatus(String tenant, long epoch) {
+        return Optional.empty();
     }
 
     @Override

@@ -8,6 +8,7 @@ import java.security.PrivateKey;
 import java.security.PublicKey;
 import java.security.SecureRandom;
 import java.security.Signature;
+import java.security.spec.NamedParameterSpec;
 import java.security.spec.X509EncodedKeySpec;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -31,17 +32,14 @@ final class KeyPairs {
     static KeyPair ofSeed(SignatureAlgorithm algorithm, byte[] seed) {
         try {
             KeyPairGenerator generator = KeyPairGenerator.getInstance(algorithm.label());
-            generator.initialize(parameters(algorithm), new Seed(seed));
+            generator.initialize(new NamedParameterSpec(algorithm.label()), new Seed(seed));
             return generator.generateKeyPair();
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException("this JDK has no " + algorithm.label(), e);
         }
     }
 
-    private static java.security.spec.NamedParameterSpec parameters(SignatureAlgorithm algorithm) {
-        return new java.security.spec.NamedParameterSpec(algorithm.label());
-    }
-
+    /** A signature over a message. */
     static byte[] sign(SignatureAlgorithm algorithm, PrivateKey key, byte[] message) {
         try {
             Signature signer = Signature.getInstance(algorithm.jca());

@@ -38,4 +38,5 @@ public interface KeyProvider extends VerificationKeys {
      * @return 32 bytes, for the caller to zero
      * @throws CapsuleRefusedException if the tenant's key is revoked or gone, or the wrapped key is not whole
      */
-    byte[] unwrap(String tenant, long epoch, byte[] wrapped, byte[] context) throws IOException;}
+    byte[] unwrap(String tenant, long epoch, byte[] wrapped, byte[] context) throws IOException;
+}

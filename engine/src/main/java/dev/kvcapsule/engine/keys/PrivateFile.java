@@ -12,9 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Arrays;
 import java.util.EnumSet;
-import java.util.HexFormat;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.ReentrantLock;
@@ -56,6 +54,11 @@ final class PrivateFile {
         }
     }
 
+    /**
+     * Reads all of it.
+     *
+     * @throws KeyException if it is larger than any key file
+     */
     static byte[] read(Path file) throws IOException {
         if (Files.size(file) > MAX_BYTES) {
             throw new KeyException(file + " is too large for a key file");
@@ -124,10 +127,5 @@ final class PrivateFile {
         } finally {
             IN_PROCESS.unlock();
         }
-    }
-
-    /** A file name for any text. */
-    static String nameOf(byte[] digest) {
-        return HexFormat.of().formatHex(Arrays.copyOf(digest, 20));
     }
 }

@@ -4,7 +4,21 @@ import java.io.IOException;
 
 /** Where a key folder keeps its private halves. */
 interface SecretStore {
-    /** @return the secret, for the caller to zero; null if there is none of that name */
+    /** The name that a signing key's seed is kept under. */
+    static String signing(String kid) {
+        return "sign." + kid;
+    }
+
+    /** The name that a tenant's key is kept under. */
+    static String tenant(String tenant, long epoch) {
+        return "tenant." + tenant + "." + epoch;
+    }
+
+    /**
+     * Reads a secret.
+     *
+     * @return the secret, for the caller to zero; null if there is none of that name
+     */
     byte[] get(String name) throws IOException;
 
     /** Whether there is a secret of that name, without reading it. */

@@ -13,4 +13,9 @@ public record TenantKey(String tenant, long epoch, KeyStatus status, boolean pre
     public TenantKey withPresent(boolean held) {
         return new TenantKey(tenant, epoch, status, held);
     }
+
+    /** The same key in another state. */
+    public TenantKey withStatus(KeyStatus other) {
+        return new TenantKey(tenant, epoch, other, present);
+    }
 }

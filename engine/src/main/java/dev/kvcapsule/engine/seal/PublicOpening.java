@@ -8,7 +8,6 @@ import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.engine.format.Trailer;
-import dev.kvcapsule.engine.keys.KeyFolder;
 import dev.kvcapsule.engine.keys.KeyStatus;
 import dev.kvcapsule.engine.keys.VerificationKeys;
 import java.io.IOException;
@@ -78,7 +77,7 @@ public final class PublicOpening implements Opening {
 
     /** What the registry knows of the tenant's key that the data key is under; empty if it knows nothing, as key sets do. */
     public Optional<KeyStatus> epochStatus() throws IOException {
-        return keys.isPresent() && keys.get() instanceof KeyFolder folder ? folder.epochStatus(claims().tenant(), claims().epoch()) : Optional.empty();
+        return keys.isPresent() ? keys.get().epochStatus(claims().tenant(), claims().epoch()) : Optional.empty();
     }
 
     @Override

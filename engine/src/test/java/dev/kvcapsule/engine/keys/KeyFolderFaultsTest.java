@@ -9,34 +9,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** What a registry does when two change it at once, when half of a change fails, and when its files or key sets are not as they should be. */
-class KeyFolderFaultsTest {
-    private static final Instant NOW = Instant.parse("2026-06-01T12:00:00Z");
-
-    @TempDir
-    private Path folder;
-
-    private KeyFolder keys() {
-        return KeyFolder.open(folder.resolve("keys"), null);
-    }
-
-    private static VerificationKey signing(KeyFolder keys, String kid) throws IOException {
-        return keys.newSigningKey(Optional.of(kid), KeyStatus.ACTIVE, NOW, Optional.empty());
-    }
-
-    private static KeyStatus status(KeyFolder keys, String kid) throws IOException {
-        return keys.publicKey(kid).orElseThrow().status();
-    }
-
+class KeyFolderFaultsTest extends KeyFolders {
     private static VerificationKey other(KeyFolder keys, String kid, KeyStatus status, String pair) throws IOException {
         VerificationKey key = keys.publicKey(kid).orElseThrow();
         return new VerificationKey(kid, key.algorithm(), key.key(), key.notBefore(), key.notAfter(), status, Optional.ofNullable(pair));
@@ -63,7 +44,7 @@ class KeyFolderFaultsTest {
             String kid = "old" + race;
             signing(keys(), kid);
             CountDownLatch start = new CountDownLatch(1);
-            List<CompletableFuture<Void>> both = List.of(after(start, () -> keys().rotate(kid, Optional.empty(), NOW)), after(start, () -> keys().revokeKey(kid)));
+            List<CompletableFuture<Void>> both = List.of(after(start, () -> keys().lifecycle().rotate(kid, Optional.empty(), NOW)), after(start, () -> keys().lifecycle().revokeKey(kid)));
             start.countDown();
             both.forEach(CompletableFuture::join);
             assertEquals(KeyStatus.REVOKED, status(keys(), kid), "race " + race);
@@ -73,23 +54,23 @@ class KeyFolderFaultsTest {
     @Test
     void aRevokedHalfIsNeverUnrevoked() throws IOException {
         KeyFolder keys = keys();
-        keys.newHybridKey(Optional.of("b"), KeyStatus.ACTIVE, NOW, Optional.empty());
+        hybrid(keys, "b");
         signing(keys, "n");
-        keys.importKeys(new Jwks(List.of(other(keys, "b.ml-dsa", KeyStatus.REVOKED, "b")), Set.of()));
+        keys.lifecycle().importKeys(new Jwks(List.of(other(keys, "b.ml-dsa", KeyStatus.REVOKED, "b")), Set.of()));
         assertEquals(KeyStatus.REVOKED, status(keys, "b"), "neither signature is enough alone");
-        keys.rotate("b", Optional.of("n"), NOW);
+        keys.lifecycle().rotate("b", Optional.of("n"), NOW);
         assertEquals(KeyStatus.REVOKED, status(keys, "b.ml-dsa"));
-        assertThrows(KeyException.class, () -> keys.rotate("n", Optional.of("b"), NOW));
+        assertThrows(KeyException.class, () -> keys.lifecycle().rotate("n", Optional.of("b"), NOW));
     }
 
     @Test
     void aKeyThatOnlyNamesAnotherDoesNotReachIt() throws IOException {
         KeyFolder keys = keys();
         signing(keys, "ours");
-        KeyFolder others = KeyFolder.open(folder.resolve("others"), null);
+        KeyFolder others = keys("others");
         signing(others, "theirs");
-        keys.importKeys(new Jwks(List.of(other(others, "theirs", KeyStatus.ACTIVE, "ours")), Set.of()));
-        keys.revokeKey("theirs");
+        keys.lifecycle().importKeys(new Jwks(List.of(other(others, "theirs", KeyStatus.ACTIVE, "ours")), Set.of()));
+        keys.lifecycle().revokeKey("theirs");
         assertEquals(KeyStatus.REVOKED, status(keys, "theirs"));
         assertEquals(KeyStatus.ACTIVE, status(keys, "ours"));
     }
@@ -98,13 +79,13 @@ class KeyFolderFaultsTest {
     void aKeyThatCannotSignTakesNobodysPlace() throws IOException {
         KeyFolder keys = keys();
         signing(keys, "a");
-        keys.newHybridKey(Optional.of("both"), KeyStatus.ACTIVE, NOW, Optional.empty());
-        keys.newSigningKey(Optional.of("over"), KeyStatus.VERIFY_ONLY, NOW, Optional.of(NOW.plusSeconds(5)));
-        KeyFolder others = KeyFolder.open(folder.resolve("others"), null);
+        hybrid(keys, "both");
+        keys.lifecycle().newSigningKey(Optional.of("over"), KeyStatus.VERIFY_ONLY, NOW, Optional.of(NOW.plusSeconds(5)));
+        KeyFolder others = keys("others");
         signing(others, "theirs");
-        keys.importKeys(others.export());
+        keys.lifecycle().importKeys(others.export());
         for (List<String> pair : List.of(List.of("a", "a"), List.of("a", "theirs"), List.of("a", "over"), List.of("both", "both"), List.of("both", "both.ml-dsa"))) {
-            assertThrows(KeyException.class, () -> keys.rotate(pair.getFirst(), Optional.of(pair.getLast()), NOW.plusSeconds(5)), pair.toString());
+            assertThrows(KeyException.class, () -> keys.lifecycle().rotate(pair.getFirst(), Optional.of(pair.getLast()), NOW.plusSeconds(5)), pair.toString());
             assertEquals(KeyStatus.ACTIVE, status(keys, pair.getFirst()));
         }
         assertEquals(KeyStatus.VERIFY_ONLY, status(keys, "theirs"));
@@ -114,11 +95,11 @@ class KeyFolderFaultsTest {
     void aHybridKeyIsMadeWholeOrNotAtAll() throws IOException {
         KeyFolder keys = keys();
         VerificationKey one = signing(keys, "one");
-        assertThrows(KeyException.class, () -> keys.newHybridKey(Optional.of("one"), KeyStatus.ACTIVE, NOW, Optional.empty()));
+        assertThrows(KeyException.class, () -> hybrid(keys, "one"));
         assertEquals(List.of(one), keys.signingKeys());
         // A folder where the private half should go: it cannot be written.
         Files.createDirectories(folder.resolve("keys/private/sign.two.private.jwk/full"));
-        assertThrows(IOException.class, () -> keys.newHybridKey(Optional.of("two"), KeyStatus.ACTIVE, NOW, Optional.empty()));
+        assertThrows(IOException.class, () -> hybrid(keys, "two"));
         assertEquals(List.of(one), keys.signingKeys());
         assertFalse(Files.exists(folder.resolve("keys/private/sign.two.ml-dsa.private.jwk")));
     }
@@ -126,13 +107,14 @@ class KeyFolderFaultsTest {
     @Test
     void aDamagedTenantFileStopsOnlyItsTenant() throws IOException {
         KeyFolder keys = keys();
-        for (int epoch = 1; epoch <= 11; epoch++) {
-            keys.newTenantKey("acme");
+        keys.lifecycle().newTenantKey("acme");
+        for (int epoch = 2; epoch <= 11; epoch++) {
+            keys.lifecycle().rotateTenantKey("acme");
         }
         Path tenants = folder.resolve("keys/tenants");
         Files.writeString(tenants.resolve("evil.1.jwk"), "{\"kty\": \"oct\", \"tenant\": \"evil\", \"status\": \"ACTIVE\"}");
         assertEquals(11, keys.epoch("acme"));
-        assertEquals(12, keys.newTenantKey("acme").epoch());
+        assertEquals(12, keys.lifecycle().rotateTenantKey("acme").epoch());
         assertThrows(KeyException.class, () -> keys.epoch("evil"));
         assertThrows(KeyException.class, keys::tenantKeys);
         Files.writeString(tenants.resolve("evil.1.jwk"), "{\"kty\": \"oct\", \"tenant\": \"../../\\u0000\", \"epoch\": 1}");
@@ -149,7 +131,7 @@ class KeyFolderFaultsTest {
         Jwks set = Jwks.read(Files.writeString(folder.resolve("set"), "{\"keys\": [], \"revoked_capsules\": [\"" + text + "\"]}"));
         assertTrue(set.isRevoked(id));
         assertTrue(new Jwks(List.of(), Set.of(text)).isRevoked(id));
-        keys().importKeys(set);
+        keys().lifecycle().importKeys(set);
         assertTrue(keys().isRevoked(id));
         Files.writeString(folder.resolve("keys/revoked.json"), "{\"capsules\": [\"" + text + "\"]}");
         assertTrue(keys().isRevoked(id));
@@ -157,7 +139,7 @@ class KeyFolderFaultsTest {
 
     @Test
     void revocationsThatAreNotUnderstoodAreNotPassedOver() throws IOException {
-        KeyFolder others = KeyFolder.open(folder.resolve("others"), null);
+        KeyFolder others = keys("others");
         signing(others, "theirs");
         String id = "00".repeat(16);
         for (String list : List.of("\"" + id + "\"", "7", "[7]", "[\"zz\"]", "[\"" + id + "\", \"" + id + "0\"]", "{}", "true", "[[\"" + id + "\"]]")) {
@@ -176,33 +158,15 @@ class KeyFolderFaultsTest {
     @Test
     void aPkcs12FileThatIsReplacedIsOverwritten() throws IOException {
         KeyFolder keys = KeyFolder.openPkcs12(folder.resolve("keys"), "password".toCharArray());
-        keys.newTenantKey("acme");
-        keys.newTenantKey("other");
+        keys.lifecycle().newTenantKey("acme");
+        keys.lifecycle().newTenantKey("other");
         byte[] wrapped = keys.wrap("other", 1, new byte[32], new byte[0]);
         Path file = folder.resolve("keys/private.p12");
         Path old = Files.createLink(folder.resolve("old"), file);
         int size = (int) Files.size(old);
-        keys.revokeEpoch("acme", 1, true);
+        keys.lifecycle().revokeEpoch("acme", 1, true);
         assertArrayEquals(new byte[size], Files.readAllBytes(old));
         assertArrayEquals(new byte[32], keys.unwrap("other", 1, wrapped, new byte[0]));
         assertThrows(KeyException.class, () -> KeyFolder.openPkcs12(folder.resolve("unprotected"), new char[0]));
-    }
-
-    @Test
-    void aNumberThatIsIssuedDoesNotRaiseTheMark() throws IOException {
-        GenerationFolder marks = new GenerationFolder(folder.resolve("marks"));
-        GenerationStore.Session session = new GenerationStore.Session("acme", "ann", "s");
-        assertEquals(1, marks.next(session));
-        assertEquals(2, marks.next(session));
-        assertEquals(0, marks.highest(session));
-        marks.raise(session, 2);
-        marks.raise(session, 1);
-        assertEquals(2, marks.highest(session));
-        assertEquals(3, marks.next(session));
-        assertEquals(2, marks.highest(session));
-        marks.raise(session, 7);
-        assertEquals(8, marks.next(session));
-        marks.raise(session, Long.MAX_VALUE / 10);
-        assertEquals(Long.MAX_VALUE / 10 + 1, marks.next(session));
     }
 }
