@@ -13,51 +13,9 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-class SealCommandTest {
-    private static final String SCOPE = "org=acme,user=ann,session=s1,permission=restore";
-
-    @TempDir
-    private Path folder;
-    private Path state;
-    private Path keys;
-    private Path capsule;
-    private Path restored;
-
-    @BeforeEach
-    void makeKeysAndSeal() throws IOException {
-        state = folder.resolve("state");
-        try (InputStream in = Samples.state("llama-f16.ggsq")) {
-            Files.copy(in, state);
-        }
-        keys = folder.resolve("keys");
-        capsule = folder.resolve("state.kvc");
-        restored = folder.resolve("restored");
-        assertEquals(0, Run.of("keys", "new", "--tenant", "acme", "--keys", keys).exit());
-        assertEquals(0, encode().exit());
-    }
-
-    private Run encode(Object... more) {
-        return run(Stream.of("encode", state, "-o", capsule, "--profile", "exact", "--keys", keys, "--scope", SCOPE), more);
-    }
-
-    private Run decode(Object... more) {
-        return run(Stream.of("decode", capsule, "-o", restored, "--keys", keys, "--json"), more);
-    }
-
-    private static Run run(Stream<Object> args, Object... more) {
-        return Run.of(Stream.concat(args, Stream.of(more)).toArray());
-    }
-
-    private void assertRefused(String code, Run run) {
-        assertEquals(4, run.exit(), run.toString());
-        assertEquals(code, run.error("code"));
-        assertFalse(Files.exists(restored));
-    }
-
+class SealCommandTest extends SealedState {
     @Test
     void aSealedCapsuleComesBackToItsUser() throws IOException {
         Run run = decode("--as", SCOPE);

@@ -15,61 +15,15 @@ import dev.kvcapsule.engine.seal.Scope;
 import dev.kvcapsule.engine.seal.SealSpec;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.CapsuleFiles;
-import dev.kvcapsule.testdata.Samples;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** What commands say of a sealed capsule: to whom, how much, and what they leave unsaid. */
-class SealDisclosureTest {
-    private static final String SCOPE = "org=acme,user=ann,session=s1,permission=restore";
-
-    @TempDir
-    private Path folder;
-    private Path state;
-    private Path keys;
-    private Path capsule;
-    private Path restored;
-
-    @BeforeEach
-    void makeKeysAndSeal() throws IOException {
-        state = folder.resolve("state");
-        try (InputStream in = Samples.state("llama-f16.ggsq")) {
-            Files.copy(in, state);
-        }
-        keys = folder.resolve("keys");
-        capsule = folder.resolve("state.kvc");
-        restored = folder.resolve("restored");
-        assertEquals(0, Run.of("keys", "new", "--tenant", "acme", "--keys", keys).exit());
-        assertEquals(0, encode().exit());
-    }
-
-    private Run encode(Object... more) {
-        return run(Stream.of("encode", state, "-o", capsule, "--profile", "exact", "--keys", keys, "--scope", SCOPE), more);
-    }
-
-    private Run decode(Object... more) {
-        return run(Stream.of("decode", capsule, "-o", restored, "--keys", keys, "--json"), more);
-    }
-
-    private static Run run(Stream<Object> args, Object... more) {
-        return Run.of(Stream.concat(args, Stream.of(more)).toArray());
-    }
-
-    private void assertRefused(String code, Run run) {
-        assertEquals(4, run.exit(), run.toString());
-        assertEquals(code, run.error("code"));
-        assertFalse(Files.exists(restored));
-    }
-
+class SealDisclosureTest extends SealedState {
     @Test
     void neitherKeysNorVerifyingTellOthersThatItIsThere() {
         String kid = (String) ((List<?>) Run.of("inspect", capsule, "--json").json().get("signed_by")).getFirst();
