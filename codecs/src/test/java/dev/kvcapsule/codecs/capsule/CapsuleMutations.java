@@ -1,5 +1,6 @@
 package dev.kvcapsule.codecs.capsule;
 
+import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.DType;
 import dev.kvcapsule.engine.cache.KvCache;
@@ -87,7 +88,8 @@ final class CapsuleMutations {
             CapsuleReader reader = streamed ? CapsuleReader.of(Capsules.channel(capsule)) : CapsuleReader.of(Capsules.mapped(capsule, arena));
             Capsules.drain(reader, Capsules.ONE_THREAD);
             return true;
-        } catch (MalformedDataException e) {
+        } catch (MalformedDataException | CapsuleRefusedException e) {
+            // Refusals too: a byte can turn a manifest into a sealed one's, or name a basis that nobody has.
             if (e.getMessage().isBlank() || e.getMessage().endsWith("null") || e.getMessage().chars().anyMatch(Character::isISOControl)) {
                 throw new AssertionError(e);
             }
