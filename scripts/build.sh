@@ -89,7 +89,7 @@ wants_vectors() {
     case "$arg" in
       # Names of this shell's streams mean something else to the commands below: head would wait for itself.
       /dev/*) continue ;;
-      klt | klt:* | kvtc | kvtc:* | --codec=klt* | --codec=kvtc* | --basis | --basis=*) return 0 ;;
+      klt | klt:* | kvtc | kvtc:* | --codec=klt* | --codec=kvtc* | small | --profile=small | --basis | --basis=*) return 0 ;;
     esac
     if [ -f "$arg" ]; then
       files+=("./$arg")

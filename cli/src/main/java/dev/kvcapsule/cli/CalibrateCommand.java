@@ -1,9 +1,11 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.calibration.Calibration;
 import dev.kvcapsule.engine.calibration.CalibrationOptions;
 import dev.kvcapsule.engine.calibration.Calibrations;
+import dev.kvcapsule.engine.calibration.GroupWidth;
 import dev.kvcapsule.engine.calibration.PartialDescription;
 import dev.kvcapsule.engine.calibration.TokenAttention;
 import dev.kvcapsule.engine.calibration.WeightSums;
@@ -51,6 +53,9 @@ final class CalibrateCommand implements Callable<Integer> {
     @Option(names = {"-o", "--output"}, paramLabel = "B.kvb", required = true, description = "The basis, or the partial sums.")
     private Path output;
 
+    @Option(names = "--codec", paramLabel = "NAME", defaultValue = "klt", description = "The codec that the basis is for: klt or kvtc (default: ${DEFAULT-VALUE}).")
+    private String codec;
+
     @Option(names = "--partial", description = "Write sums (.kvs) instead of a basis: those of any number of machines add up to the basis of all they have seen.")
     private boolean partial;
 
@@ -61,7 +66,8 @@ final class CalibrateCommand implements Callable<Integer> {
             + "noise: by what noise in each layer costs, which takes minutes; none (the default with states).")
     private String weights;
 
-    @Option(names = "--group", paramLabel = "N", description = "Layers a transform, or all: the best ratio and the most work (default: all, or what partial sums were made for).")
+    @Option(names = "--group", paramLabel = "N", description = "Layers a transform, or all: the best ratio and the most work (default: all, or as many as are " + GroupWidth.WIDEST
+            + " channels wide together; what partial sums were made for).")
     private String group;
 
     @Option(names = "--components", paramLabel = "N", defaultValue = "3072", description = "Components a transform keeps at most (default: ${DEFAULT-VALUE}).")
@@ -93,6 +99,7 @@ final class CalibrateCommand implements Callable<Integer> {
         if (group != null && !group.equals("all") && !group.matches("[1-9][0-9]{0,3}") || components < 1 || tokens < 1) {
             throw new Failures.UsageException("--group takes all or a number of layers, --components and --tokens numbers from 1 on");
         }
+        checkCodec();
         long start = System.nanoTime();
         PartialInputs given = PartialInputs.of(inputs);
         if (!given.states().isEmpty() && !texts.isEmpty()) {
@@ -100,17 +107,27 @@ final class CalibrateCommand implements Callable<Integer> {
         }
         try (AtomicOutput out = AtomicOutput.create(output); ProgressBar bar = ProgressBar.start("calibrating", options.err())) {
             Optional<PartialDescription> first = given.first();
-            int layers = group == null ? first.map(PartialDescription::layersPerGroup).orElse(0) : group.equals("all") ? 0 : Integer.parseInt(group);
             ModelFacts known = model.facts();
-            CalibrationOptions how = new CalibrationOptions(layers, components, Kernels.best(), LinearAlgebras.best(options.threads()));
-            try (ModelReadings readings = readings(given.states(), known, bar); Calibration calibration = start(first, readings, known, how)) {
-                String digest = calibrate(calibration, given, readings, known, facts(first, how), bar, out);
+            LinearAlgebra algebra = LinearAlgebras.best(options.threads());
+            try (ModelReadings readings = readings(given.states(), known, bar); Calibration calibration = start(first, readings, known, algebra)) {
+                String digest = calibrate(calibration, given, readings, known, facts(first, algebra), bar, out);
                 out.commit();
                 bar.clear();
-                print(digest, calibration.caches(), how.algebra(), (System.nanoTime() - start) / 1e9);
+                print(digest, calibration.caches(), algebra, (System.nanoTime() - start) / 1e9);
             }
         }
         return ExitCode.DONE;
+    }
+
+    private void checkCodec() {
+        try {
+            Calibrations.of(codec);
+        } catch (IllegalArgumentException e) {
+            throw new Failures.UsageException("--codec " + codec + ": " + e.getMessage() + "; klt and kvtc do");
+        }
+        if (codec.equals("kvtc") && (partial || group != null && !group.equals("all") || weights != null && !weights.equals("none"))) {
+            throw new Failures.UsageException("--codec kvtc has all layers in one transform, no weights and no partial sums: leave --group, --weights and --partial out");
+        }
     }
 
     /** Has the model read the texts, or takes the states as they are. */
@@ -118,19 +135,25 @@ final class CalibrateCommand implements Callable<Integer> {
         if (texts.isEmpty()) {
             return ModelReadings.ofStates(states);
         }
-        return ModelReadings.ofTexts(model.file(), texts, tokens, options.threads(), known, weights == null || weights.equals("query"), "noise".equals(weights),
+        return ModelReadings.ofTexts(model.file(), texts, tokens, options.threads(), known, codec.equals("klt") && (weights == null || weights.equals("query")), "noise".equals(weights),
                 (stage, done) -> bar.stage(stage, done));
     }
 
     /** A calibration for the model that the first input is of. */
-    private Calibration start(Optional<PartialDescription> first, ModelReadings readings, ModelFacts known, CalibrationOptions how) throws IOException {
+    private Calibration start(Optional<PartialDescription> first, ModelReadings readings, ModelFacts known, LinearAlgebra algebra) throws IOException {
         if (first.isPresent()) {
-            return Calibrations.of("klt").start(first.get().model(), how);
+            return start(first.get().model(), first.get().layersPerGroup(), algebra);
         }
         Path state = readings.states().getFirst();
         try (InputFile in = InputFile.open(state)) {
-            return Calibrations.of("klt").start(read(in, state, known).layout(), how);
+            CacheLayout layout = read(in, state, known).layout();
+            return start(layout, codec.equals("kvtc") ? 0 : GroupWidth.layersPerGroup(layout), algebra);
         }
+    }
+
+    private Calibration start(CacheLayout layout, int defaultGroup, LinearAlgebra algebra) {
+        int layers = group == null ? defaultGroup : group.equals("all") ? 0 : Integer.parseInt(group);
+        return Calibrations.of(codec).start(layout, new CalibrationOptions(layers, components, Kernels.best(), algebra));
     }
 
     private static KvCache read(InputFile in, Path state, ModelFacts known) throws IOException {
@@ -142,9 +165,9 @@ final class CalibrateCommand implements Callable<Integer> {
         return cache;
     }
 
-    private Map<String, String> facts(Optional<PartialDescription> first, CalibrationOptions how) {
+    private Map<String, String> facts(Optional<PartialDescription> first, LinearAlgebra algebra) {
         String named = first.map(sums -> sums.facts().get("model")).orElse("not named");
-        return Map.of("model", model.file() == null ? named : model.file().getFileName().toString(), "linear algebra", how.algebra().name());
+        return Map.of("model", model.file() == null ? named : model.file().getFileName().toString(), "linear algebra", algebra.name());
     }
 
     private String calibrate(Calibration calibration, PartialInputs given, ModelReadings readings, ModelFacts known, Map<String, String> about, ProgressBar bar,

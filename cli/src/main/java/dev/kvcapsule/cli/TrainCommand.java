@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 
@@ -30,13 +31,13 @@ final class TrainCommand implements Callable<Integer> {
             }
             if (Kernels.whyNotPanama() == null) {
                 // Such a JVM is started for this codec; its kernels' profiles would only be diluted by others.
-                run("encode", state.toString(), "-o", capsule.toString(), "--codec", "klt:group=1,step=0.5", "--model-facts", Samples.SMOLLM2_FACTS, "--unsealed");
+                run("encode", state.toString(), "-o", capsule.toString(), "--profile", Profile.SMALL.label(), "--model-facts", Samples.SMOLLM2_FACTS, "--unsealed");
                 for (int round = 0; round < ROUNDS; round++) {
                     run("decode", capsule.toString(), "-o", restored.toString(), "--unsealed");
                 }
                 return ExitCode.DONE;
             }
-            for (Profile profile : Profile.values()) {
+            for (Profile profile : List.of(Profile.EXACT, Profile.FAST, Profile.BALANCED)) {
                 run("encode", state.toString(), "-o", capsule.toString(), "--profile", profile.label(), "--model-facts",
                         Samples.SMOLLM2_FACTS, "--unsealed");
                 for (int round = 0; round < (profile == Profile.FAST ? ROUNDS : 1); round++) {

@@ -212,6 +212,22 @@ class BasisCommandTest {
     }
 
     @Test
+    void kvtcHasItsOwnBasis() throws IOException {
+        Path published = folder.resolve("kvtc.kvb");
+        Path restored = folder.resolve("restored");
+        assertEquals(0, Run.of("calibrate", state, "--model", model, "--codec", "kvtc", "-o", published).exit());
+        Run run = encode("--basis", published, "--codec", "kvtc:ratio=4,window=2");
+        assertEquals(0, run.exit(), run.err());
+        assertEquals(0, Run.of("decode", "--unsealed", capsule, "-o", restored, "--basis", published).exit());
+        assertEquals(Files.size(state), Files.size(restored));
+        for (List<String> refused : List.of(List.of("--group", "1"), List.of("--partial"), List.of("--weights", "none", "--group", "2"))) {
+            Run usage = Run.of(Stream.concat(Stream.of("calibrate", state, "--model", model, "--codec", "kvtc", "-o", folder.resolve("no.kvb"), "--json"), refused.stream()).toArray());
+            assertFails(2, "--codec kvtc has all layers in one transform", usage);
+        }
+        assertFails(2, "--codec svd: codec svd takes no basis; klt and kvtc do", Run.of("calibrate", state, "--model", model, "--codec", "svd", "-o", folder.resolve("no.kvb"), "--json"));
+    }
+
+    @Test
     void keysWithoutValuesAreCodedWithEitherBasis() throws IOException {
         Path latent = copy("states/deepseek2-f16.ggsq");
         Path deepseek = copy("gguf/tiny-deepseek2.gguf");

@@ -12,8 +12,8 @@ import java.util.stream.Collectors;
 /** The codecs that a report tries unless it is told which. */
 public final class CodecSweep {
     private static final List<String> SPECS = List.of("lossless", "fp8", "kivi:bits=4", "kivi:bits=2", "rotated:bits=4", "rotated:bits=3", "rotated:bits=2",
-            "klt:group=1,step=0.5", "klt:group=1,step=1", "klt:group=1,step=2", "klt:group=1,step=4",
-            "klt:group=3,step=0.5", "klt:group=3,step=1", "klt:group=3,step=2", "klt:group=3,step=4",
+            "klt:group=1,step=0.4", "klt:group=1,step=0.6", "klt:group=1,step=1", "klt:group=1,step=2", "klt:group=1,step=4",
+            "klt:group=3,step=0.6", "klt:group=3,step=1", "klt:group=3,step=2",
             "svd:rank=32", "svd:rank=64", "svd:rank=128", "cachegen:level=1", "cachegen:level=2", "cachegen:level=3");
     private static final List<String> WITH_BASIS = List.of("klt:step=0.5", "klt:step=1", "klt:step=2", "klt:step=4", "kvtc:ratio=4", "kvtc:ratio=8", "kvtc:ratio=16");
 
