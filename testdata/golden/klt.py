@@ -84,6 +84,16 @@ class BitString:
         assert self.size - self.at < 8 and self.n >> self.at == 0
 
 
+def striped(terms):
+    """The sum of binary32: in 16 stripes, then by pairs."""
+    sums = np.zeros(16, F32)
+    for i, term in enumerate(terms):
+        sums[i % 16] += term
+    while len(sums) > 1:
+        sums = sums[0::2] + sums[1::2]
+    return sums[0]
+
+
 def coefficients(b, rows, n, priors, scales, tables):
     """int32 [rows][n]."""
     words = struct.unpack_from('<I', b)[0]
@@ -126,10 +136,8 @@ def coefficients(b, rows, n, priors, scales, tables):
                 high = (folded + 1) // 2 if folded % 2 else -(folded // 2)
                 out[r, first + i] = high if low[i] == 0 else (high << int(low[i])) + bottom - (1 << int(low[i]) - 1)
             m = np.abs(out[r, k]).astype(F32) * per
-            a = c = F32(0)
-            for m1, e1 in zip(m, e[k]):
-                a = a + min(m1, F32(4) * e1 + F32(2) * per)
-                c = c + e1
+            a = striped(np.minimum(m, F32(4) * e[k] + F32(2) * per))
+            c = striped(e[k])
             past[k] = F32(0.98) * past[k] + m
             before[k] = last[k]
             last[k] = m

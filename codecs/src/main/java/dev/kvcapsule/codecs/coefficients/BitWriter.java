@@ -1,9 +1,14 @@
 package dev.kvcapsule.codecs.coefficients;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /** A string of bits, first bit lowest in its byte. */
 final class BitWriter {
+    private static final VarHandle INT = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
+
     private byte[] bytes = new byte[64];
     private int size;
     private long pending;
@@ -19,10 +24,12 @@ final class BitWriter {
     void write(int value, int bits) {
         pending |= (value & 0xFFFFFFFFL) << pendingBits;
         pendingBits += bits;
-        while (pendingBits >= 8) {
-            append((byte) pending);
-            pending >>>= 8;
-            pendingBits -= 8;
+        if (pendingBits >= Integer.SIZE) {
+            reserve(Integer.BYTES);
+            INT.set(bytes, size, (int) pending);
+            size += Integer.BYTES;
+            pending >>>= Integer.SIZE;
+            pendingBits -= Integer.SIZE;
         }
     }
 
@@ -35,11 +42,12 @@ final class BitWriter {
 
     /** Fills the last byte with zeros. @return the bytes; only the first {@link #size} count */
     byte[] finish() {
-        if (pendingBits > 0) {
-            append((byte) pending);
-            pending = 0;
-            pendingBits = 0;
+        reserve(Integer.BYTES);
+        for (; pendingBits > 0; pendingBits -= 8) {
+            bytes[size++] = (byte) pending;
+            pending >>>= 8;
         }
+        pendingBits = 0;
         return bytes;
     }
 
@@ -47,10 +55,9 @@ final class BitWriter {
         return size;
     }
 
-    private void append(byte b) {
-        if (size == bytes.length) {
-            bytes = Arrays.copyOf(bytes, 2 * size);
+    private void reserve(int more) {
+        if (size + more > bytes.length) {
+            bytes = Arrays.copyOf(bytes, 2 * bytes.length);
         }
-        bytes[size++] = b;
     }
 }

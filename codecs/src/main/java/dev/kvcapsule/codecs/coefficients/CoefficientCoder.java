@@ -1,6 +1,7 @@
 package dev.kvcapsule.codecs.coefficients;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.kernel.CoefficientKernel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -18,7 +19,7 @@ public final class CoefficientCoder {
     static final int MAX_GAMMA_BITS = 24;
 
     /** Frequencies of a context sum to 2 to this power. */
-    static final int PROBABILITY_BITS = 14;
+    static final int PROBABILITY_BITS = CoefficientKernel.PROBABILITY_BITS;
 
     /** States lie in [2^16, 2^32), as unsigned integers. */
     static final int STATE_MIN = 1 << 16;
@@ -27,15 +28,18 @@ public final class CoefficientCoder {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final long HEADER_BYTES = 4;
 
-    private final CoefficientModel model = new CoefficientModel();
+    private final CoefficientModel model;
     private final BitWriter bits = new BitWriter();
     private final LaneEncoder encoder = new LaneEncoder();
-    private final LaneDecoder decoder = new LaneDecoder();
+    private final LaneDecoder decoder;
     private final int[] symbols = new int[LANES];
     private final int[] values = new int[LANES];
 
     /** A coder with scratch of its own. */
-    public CoefficientCoder() {}
+    public CoefficientCoder(CoefficientKernel kernel) {
+        this.model = new CoefficientModel(kernel);
+        this.decoder = new LaneDecoder(kernel);
+    }
 
     /** An upper bound of what {@link #encode} writes. */
     public static long maxBytes(int rows, int components) {

@@ -1,5 +1,6 @@
 package dev.kvcapsule.codecs.coefficients;
 
+import dev.kvcapsule.engine.kernel.CoefficientKernel;
 import dev.kvcapsule.engine.MalformedDataException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -84,8 +85,8 @@ public final class CoefficientStatistics {
     }
 
     private static double[] guess(int context) {
-        int scale = context / CoefficientModel.ENERGIES;
-        int energy = context % CoefficientModel.ENERGIES - CoefficientModel.ENERGIES / 2;
+        int scale = context / CoefficientKernel.ENERGIES;
+        int energy = context % CoefficientKernel.ENERGIES - CoefficientKernel.ENERGIES / 2;
         double mean = Math.pow(2, (scale + 0.5) / 2 - 12 + 0.35 * energy);
         // Mean magnitude of a two-sided geometric distribution with ratio r is 2 r / (1 - r^2).
         double ratio = (Math.sqrt(1 + mean * mean) - 1) / mean;

@@ -1,6 +1,7 @@
 package dev.kvcapsule.codecs.coefficients;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.kernel.CoefficientKernel;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -14,30 +15,27 @@ import java.nio.ByteOrder;
  */
 public final class CoefficientTables {
     /** Symbols: 0, 1, -1, 2, -2, ... and an escape for what is larger. */
-    static final int SYMBOLS = 32;
+    static final int SYMBOLS = 1 << CoefficientKernel.SYMBOL_BITS;
 
     /** The symbol that says that the rest of a magnitude follows as it is. */
     static final int ESCAPE = SYMBOLS - 1;
 
     /** Frequencies of a context sum to this. */
-    static final int TOTAL = 1 << 14;
+    static final int TOTAL = 1 << CoefficientKernel.PROBABILITY_BITS;
 
     /** Bytes of the stored form. */
     public static final int BYTES = 2 * CoefficientModel.CONTEXTS * SYMBOLS;
 
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** Slots that share an entry of {@link #firsts}, as a power of two. */
-    static final int BUCKET_BITS = 8;
-
     /** Buckets of a context. */
-    static final int BUCKETS = TOTAL >> BUCKET_BITS;
+    private static final int BUCKETS = 1 << CoefficientKernel.BUCKETS_BITS;
 
     /** For each symbol its first slot, in the lower 16 bits, and how many it has, above: [context][SYMBOLS]. */
     final int[] entries = new int[CoefficientModel.CONTEXTS * SYMBOLS];
 
-    /** The symbol that holds the first slot of each bucket: searches begin there, and mostly end there. [context][BUCKETS] */
-    final byte[] firsts = new byte[CoefficientModel.CONTEXTS * BUCKETS];
+    /** The index in {@link #entries} of the symbol that holds the first slot of each bucket: searches begin there, and mostly end there. [context][BUCKETS] */
+    final int[] starts = new int[CoefficientModel.CONTEXTS * BUCKETS];
 
     private CoefficientTables() {}
 
@@ -76,8 +74,8 @@ public final class CoefficientTables {
                 }
                 tables.entries[context * SYMBOLS + symbol] = frequency << 16 | sum;
                 int after = sum + frequency;
-                for (int bucket = Math.ceilDiv(sum, 1 << BUCKET_BITS); bucket << BUCKET_BITS < after; bucket++) {
-                    tables.firsts[context * BUCKETS + bucket] = (byte) symbol;
+                for (int bucket = Math.ceilDiv(sum, 1 << CoefficientKernel.BUCKET_BITS); bucket << CoefficientKernel.BUCKET_BITS < after; bucket++) {
+                    tables.starts[context * BUCKETS + bucket] = context * SYMBOLS + symbol;
                 }
                 sum = after;
             }

@@ -1,23 +1,27 @@
 package dev.kvcapsule.codecs.coefficients;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.kernel.CoefficientKernel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/**
- * Decodes symbols with rANS in {@value CoefficientModel#BLOCK} lanes, which take their words in turn. Nothing here branches on what a lane holds but the
- * search for a symbol, which its bucket mostly settles: lanes overlap in the processor. For one thread.
- */
+/** Decodes symbols with rANS in {@value CoefficientModel#BLOCK} lanes, which take their words in turn. For one thread. */
 final class LaneDecoder {
     private static final int LANES = CoefficientModel.BLOCK;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort WORD = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final int[] states = new int[LANES];
-    private short[] words = new short[0];
+    private final CoefficientKernel kernel;
+    private int[] words = new int[0];
+    private short[] stored = new short[0];
     private int end;
     private int next;
+
+    LaneDecoder(CoefficientKernel kernel) {
+        this.kernel = kernel;
+    }
 
     /**
      * Starts a stream.
@@ -29,9 +33,11 @@ final class LaneDecoder {
     void begin(MemorySegment in, long at, int wordCount) throws MalformedDataException {
         // A block may take words that are not there, before the end is looked at.
         if (words.length < wordCount + LANES) {
-            words = new short[wordCount + LANES];
+            words = new int[wordCount + LANES];
+            stored = new short[wordCount];
         }
-        MemorySegment.copy(in, WORD, at, words, 0, wordCount);
+        MemorySegment.copy(in, WORD, at, stored, 0, wordCount);
+        widen(stored, wordCount, words);
         MemorySegment.copy(in, INT, at + 2L * wordCount, states, 0, LANES);
         end = wordCount;
         next = 0;
@@ -39,6 +45,12 @@ final class LaneDecoder {
             if (Integer.compareUnsigned(state, CoefficientCoder.STATE_MIN) < 0) {
                 throw new MalformedDataException("coefficient state out of range");
             }
+        }
+    }
+
+    private static void widen(short[] from, int count, int[] to) {
+        for (int i = 0; i < count; i++) {
+            to[i] = from[i] & 0xFFFF;
         }
     }
 
@@ -50,7 +62,7 @@ final class LaneDecoder {
      * @return whether there is an escape among them
      */
     boolean block(CoefficientTables tables, int[] contexts, int count, int[] symbols) throws MalformedDataException {
-        next = decode(states, words, next, tables.firsts, tables.entries, contexts, count, symbols);
+        next = kernel.decode(states, words, next, tables.starts, tables.entries, contexts, count, symbols);
         if (next > end) {
             throw new MalformedDataException("coefficients end early");
         }
@@ -59,27 +71,6 @@ final class LaneDecoder {
             escapes |= symbols[i] + 1;
         }
         return (escapes & CoefficientTables.SYMBOLS) != 0;
-    }
-
-    private static int decode(int[] states, short[] words, int first, byte[] firsts, int[] entries, int[] contexts, int count, int[] symbols) {
-        int next = first;
-        for (int i = 0; i < count; i++) {
-            int x = states[i];
-            int slot = x & CoefficientTables.TOTAL - 1;
-            int context = contexts[i];
-            int at = context * CoefficientTables.SYMBOLS + firsts[context * CoefficientTables.BUCKETS + (slot >>> CoefficientTables.BUCKET_BITS)];
-            int entry = entries[at];
-            while (slot - (entry & 0xFFFF) >= entry >>> 16) {
-                entry = entries[++at];
-            }
-            symbols[i] = at & CoefficientTables.SYMBOLS - 1;
-            x = (entry >>> 16) * (x >>> CoefficientCoder.PROBABILITY_BITS) + slot - (entry & 0xFFFF);
-            // 1 if the state fell below 2^16, without a branch that no processor could foresee.
-            int low = (x >>> 16) - 1 >>> 31;
-            states[i] = x << 16 * low | words[next] & 0xFFFF & -low;
-            next += low;
-        }
-        return next;
     }
 
     /** @throws MalformedDataException if not all words were used, or the lanes are not where encoders begin */

@@ -35,7 +35,7 @@ final class KltCoder implements TileCoder {
     private final TokenVectors vectors;
     private final FineRows fine;
     private final HeadNorms norms = new HeadNorms();
-    private final CoefficientCoder coefficients = new CoefficientCoder();
+    private final CoefficientCoder coefficients;
     private final TransformScratch scratch = new TransformScratch();
     private final GrowingBuffer plain = new GrowingBuffer();
     private final GrowingBuffer weighted = new GrowingBuffer();
@@ -52,6 +52,7 @@ final class KltCoder implements TileCoder {
         this.kernels = kernels;
         this.vectors = new TokenVectors(kernels);
         this.fine = new FineRows(kernels);
+        this.coefficients = new CoefficientCoder(kernels.coefficients());
     }
 
     @Override

@@ -5,6 +5,8 @@ import dev.kvcapsule.codecs.coefficients.CoefficientModel;
 import dev.kvcapsule.codecs.coefficients.CoefficientTables;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.CacheLayout;
+import dev.kvcapsule.engine.kernel.CoefficientKernel;
+import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.TransformBasis;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
 import java.io.ByteArrayOutputStream;
@@ -23,6 +25,9 @@ import java.util.stream.IntStream;
  * deviation, are rounded with the coefficients' step over sqrt(T), and entropy-coded like the coefficients. Form: docs/format.md, "klt".
  */
 final class PromptBasis {
+    /** Results are the same from any: a basis is little beside its tiles, and no one says here which kernels those use. */
+    private static final CoefficientKernel COEFFICIENTS = Kernels.scalar().coefficients();
+
     /** Components whose deviation is smaller than this share of the step cost more than they give. */
     private static final double LEAST_DEVIATION = 1 / 3.0;
 
@@ -71,7 +76,7 @@ final class PromptBasis {
                 bytes.set(SHORT, at, Float.floatToFloat16(quantized.deviations()[k]));
                 bytes.set(SHORT, at + 2, quantized.scales()[k]);
             }
-            long coded = new CoefficientCoder().encode(quantized.codes(), components, width, width, priors(width), rowScales(quantized.scales(), width),
+            long coded = new CoefficientCoder(COEFFICIENTS).encode(quantized.codes(), components, width, width, priors(width), rowScales(quantized.scales(), width),
                     CoefficientTables.standard(), bytes.asSlice(at + 4), null);
             bytes.set(INT, at, (int) coded);
             out.writeBytes(bytes.asSlice(0, at + 4 + coded).toArray(ValueLayout.JAVA_BYTE));
@@ -247,7 +252,7 @@ final class PromptBasis {
                 throw new MalformedDataException("basis of " + group + " ends early");
             }
             int[] codes = new int[components * width];
-            new CoefficientCoder().decode(bytes.asSlice(take(length, group), length), codes, components, width, width, priors(width), rowScales(scales, width),
+            new CoefficientCoder(COEFFICIENTS).decode(bytes.asSlice(take(length, group), length), codes, components, width, width, priors(width), rowScales(scales, width),
                     CoefficientTables.standard());
             for (int code : codes) {
                 if (Math.abs(code) > LARGEST_CODE) {

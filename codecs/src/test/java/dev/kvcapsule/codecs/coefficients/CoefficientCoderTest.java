@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.kernel.Kernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -42,7 +43,11 @@ class CoefficientCoderTest {
         }
 
         void check(CoefficientCoder coder, CoefficientTables tables) throws MalformedDataException {
-            int[] out = decoded(coder, encoded(coder, tables), tables, 77);
+            byte[] bytes = encoded(coder, tables);
+            int[] out = decoded(coder, bytes, tables, 77);
+            CoefficientCoder panama = new CoefficientCoder(Kernels.panama().coefficients());
+            assertArrayEquals(bytes, encoded(panama, tables));
+            assertArrayEquals(out, decoded(panama, bytes, tables, 77));
             for (int row = 0; row < rows; row++) {
                 for (int k = 0; k < stride; k++) {
                     int at = row * stride + k;
@@ -50,6 +55,10 @@ class CoefficientCoderTest {
                 }
             }
         }
+    }
+
+    private static CoefficientCoder scalar() {
+        return new CoefficientCoder(Kernels.scalar().coefficients());
     }
 
     private static float[] filled(int count, float value) {
@@ -83,7 +92,7 @@ class CoefficientCoderTest {
     @Test
     void matricesOfEveryShapeComeBack() throws MalformedDataException {
         // One coder for all: nothing may be left over from the matrix before, larger or smaller.
-        CoefficientCoder coder = new CoefficientCoder();
+        CoefficientCoder coder = scalar();
         for (int rows : new int[] {0, 300, 1, 2, 17}) {
             for (int components : new int[] {130, 0, 1, 2, 63, 64, 65, 127, 128, 129}) {
                 for (double top : new double[] {0.01, 1, 30, 1e6}) {
@@ -111,7 +120,7 @@ class CoefficientCoderTest {
             int bits = random.nextInt(24);
             values[i] = Math.clamp(bits == 0 ? 0 : random.nextInt(1 << bits), 0, CoefficientCoder.MAX_MAGNITUDE) * (random.nextBoolean() ? 1 : -1);
         }
-        new Matrix(values, rows, components, components, priors, scales).check(new CoefficientCoder(), STANDARD);
+        new Matrix(values, rows, components, components, priors, scales).check(scalar(), STANDARD);
     }
 
     @Test
@@ -123,7 +132,7 @@ class CoefficientCoderTest {
         for (float prior : new float[] {0x1p-14f, 1, 7.9f, 8, 9, 1000, 0x1p20f}) {
             for (float scale : new float[] {0x1p-14f, 1, 0x1p20f / prior}) {
                 Matrix matrix = new Matrix(values, 5, 70, 70, filled(70, prior), filled(5, scale));
-                matrix.check(new CoefficientCoder(), STANDARD);
+                matrix.check(scalar(), STANDARD);
             }
         }
     }
@@ -135,19 +144,19 @@ class CoefficientCoderTest {
             values[i] = i - 300;
         }
         for (float prior : new float[] {0x1p-14f, 1, 4, 8, 16, 64}) {
-            new Matrix(values, 1, 601, 601, filled(601, prior), new float[] {1}).check(new CoefficientCoder(), STANDARD);
-            new Matrix(values, 601, 1, 1, filled(1, prior), filled(601, 1)).check(new CoefficientCoder(), STANDARD);
+            new Matrix(values, 1, 601, 601, filled(601, prior), new float[] {1}).check(scalar(), STANDARD);
+            new Matrix(values, 601, 1, 1, filled(1, prior), filled(601, 1)).check(scalar(), STANDARD);
         }
     }
 
     @Test
     void zerosCostNearlyNothing() throws MalformedDataException {
         Matrix zeros = new Matrix(new int[1000 * 256], 1000, 256, 256, filled(256, 0x1p-14f), filled(1000, 1));
-        zeros.check(new CoefficientCoder(), STANDARD);
-        int bytes = zeros.encoded(new CoefficientCoder(), STANDARD).length;
+        zeros.check(scalar(), STANDARD);
+        int bytes = zeros.encoded(scalar(), STANDARD).length;
         assertTrue(bytes < 4 + 256 + 1000 * 256 / 100, () -> bytes + " bytes");
         // A wrong prior keeps its weight, but energies that contradict it tell: two bits a zero, where the prior alone would take three and a half.
-        int wrong = new Matrix(new int[1000 * 256], 1000, 256, 256, filled(256, 2), filled(1000, 1)).encoded(new CoefficientCoder(), STANDARD).length;
+        int wrong = new Matrix(new int[1000 * 256], 1000, 256, 256, filled(256, 2), filled(1000, 1)).encoded(scalar(), STANDARD).length;
         assertTrue(wrong < 4 + 256 + 1000 * 256 / 4, () -> wrong + " bytes");
     }
 
@@ -155,16 +164,16 @@ class CoefficientCoderTest {
     void anEmptyMatrixIsItsStates() throws MalformedDataException {
         for (int[] shape : new int[][] {{0, 0}, {5, 0}, {0, 5}}) {
             Matrix empty = new Matrix(new int[0], shape[0], shape[1], shape[1], filled(shape[1], 1), filled(shape[0], 1));
-            assertEquals(4 + 256, empty.encoded(new CoefficientCoder(), STANDARD).length);
-            empty.check(new CoefficientCoder(), STANDARD);
+            assertEquals(4 + 256, empty.encoded(scalar(), STANDARD).length);
+            empty.check(scalar(), STANDARD);
         }
     }
 
     @Test
     void bytesDependOnTheMatrixAlone() {
         Matrix matrix = random(5, 40, 100, 0, 20);
-        byte[] once = matrix.encoded(new CoefficientCoder(), STANDARD);
-        CoefficientCoder used = new CoefficientCoder();
+        byte[] once = matrix.encoded(scalar(), STANDARD);
+        CoefficientCoder used = scalar();
         random(6, 90, 200, 3, 1000).encoded(used, STANDARD);
         assertArrayEquals(once, matrix.encoded(used, STANDARD));
     }
@@ -174,13 +183,13 @@ class CoefficientCoderTest {
         Matrix matrix = random(11, 2500, 300, 0, 6);
         CoefficientStatistics statistics = new CoefficientStatistics();
         try (Arena arena = Arena.ofConfined()) {
-            new CoefficientCoder().encode(matrix.values, matrix.rows, matrix.components, matrix.stride, matrix.priors, matrix.scales, STANDARD,
+            scalar().encode(matrix.values, matrix.rows, matrix.components, matrix.stride, matrix.priors, matrix.scales, STANDARD,
                     arena.allocate(CoefficientCoder.maxBytes(matrix.rows, matrix.components)), statistics);
         }
         assertEquals(2500L * 300, Arrays.stream(statistics.counts()).sum());
         CoefficientTables tables = statistics.tables();
-        byte[] bytes = matrix.encoded(new CoefficientCoder(), tables);
-        matrix.check(new CoefficientCoder(), tables);
+        byte[] bytes = matrix.encoded(scalar(), tables);
+        matrix.check(scalar(), tables);
         // The entropy is that of symbols: what follows the states are bits sent as they are.
         int words = MemorySegment.ofArray(bytes).get(ValueLayout.JAVA_INT_UNALIGNED, 0);
         double ratio = 8.0 * (2 * words + 256) / statistics.entropyBits();
@@ -192,8 +201,8 @@ class CoefficientCoderTest {
     @Test
     void cutStreamsAreRefused() {
         Matrix matrix = random(7, 12, 70, 0, 12);
-        byte[] bytes = matrix.encoded(new CoefficientCoder(), STANDARD);
-        CoefficientCoder coder = new CoefficientCoder();
+        byte[] bytes = matrix.encoded(scalar(), STANDARD);
+        CoefficientCoder coder = scalar();
         for (int length = 0; length < bytes.length; length++) {
             byte[] cut = Arrays.copyOf(bytes, length);
             assertThrows(MalformedDataException.class, () -> matrix.decoded(coder, cut, STANDARD, 0), "length " + length);
@@ -204,8 +213,8 @@ class CoefficientCoderTest {
     @Test
     void flippedBitsGiveValuesInRangeOrAreRefused() {
         Matrix matrix = random(8, 6, 70, 0, 12);
-        byte[] bytes = matrix.encoded(new CoefficientCoder(), STANDARD);
-        CoefficientCoder coder = new CoefficientCoder();
+        byte[] bytes = matrix.encoded(scalar(), STANDARD);
+        CoefficientCoder coder = scalar();
         int decoded = 0;
         for (int bit = 0; bit < 8 * bytes.length; bit++) {
             byte[] flipped = bytes.clone();
@@ -223,7 +232,7 @@ class CoefficientCoderTest {
         byte[] bytes = new byte[260 + random.nextInt(400)];
         random.nextBytes(bytes);
         MemorySegment.ofArray(bytes).set(ValueLayout.JAVA_INT_UNALIGNED, 0, random.nextInt(4) == 0 ? random.nextInt() : random.nextInt((bytes.length - 258) / 2));
-        attempt(new CoefficientCoder(), matrix, bytes);
+        attempt(scalar(), matrix, bytes);
     }
 
     /** @return whether it was decoded; false if it was refused */
@@ -241,11 +250,11 @@ class CoefficientCoderTest {
     @Test
     void wordCountsBeyondTheStreamAreRefused() {
         Matrix matrix = random(9, 6, 70, 0, 12);
-        byte[] bytes = matrix.encoded(new CoefficientCoder(), STANDARD);
+        byte[] bytes = matrix.encoded(scalar(), STANDARD);
         for (int words : new int[] {-1, Integer.MIN_VALUE, Integer.MAX_VALUE, 1 << 30, 6 * 70 + 1, bytes.length}) {
             byte[] changed = bytes.clone();
             MemorySegment.ofArray(changed).set(ValueLayout.JAVA_INT_UNALIGNED, 0, words);
-            assertThrows(MalformedDataException.class, () -> matrix.decoded(new CoefficientCoder(), changed, STANDARD, 0), () -> words + " words");
+            assertThrows(MalformedDataException.class, () -> matrix.decoded(scalar(), changed, STANDARD, 0), () -> words + " words");
         }
     }
 

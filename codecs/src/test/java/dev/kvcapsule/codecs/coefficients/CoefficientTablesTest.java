@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.kvcapsule.engine.kernel.CoefficientKernel;
 import dev.kvcapsule.engine.MalformedDataException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -36,10 +37,10 @@ class CoefficientTablesTest {
     @Test
     void guessesForUnseenContextsExpectMoreWhereMoreIsExpected() {
         CoefficientTables guesses = new CoefficientStatistics().tables();
-        int middle = CoefficientModel.ENERGIES / 2;
-        for (int scale = 1; scale < CoefficientModel.SCALES; scale++) {
-            int now = scale * CoefficientModel.ENERGIES + middle;
-            assertTrue(guesses.frequency(now, 0) <= guesses.frequency(now - CoefficientModel.ENERGIES, 0));
+        int middle = CoefficientKernel.ENERGIES / 2;
+        for (int scale = 1; scale < CoefficientKernel.SCALES; scale++) {
+            int now = scale * CoefficientKernel.ENERGIES + middle;
+            assertTrue(guesses.frequency(now, 0) <= guesses.frequency(now - CoefficientKernel.ENERGIES, 0));
         }
     }
 

@@ -14,9 +14,10 @@ import java.util.Locale;
  * @param rans entropy coding
  * @param transform projection on a basis
  * @param gemm products of dense matrices
+ * @param coefficients contexts and entropy coding of transform coefficients
  */
 public record Kernels(String name, ConvertKernel convert, QuantKernel quant, HadamardKernel hadamard, RopeKernel rope, BytePlaneKernel bytePlane, RansKernel rans,
-        TransformKernel transform, GemmKernel gemm) {
+        TransformKernel transform, GemmKernel gemm, CoefficientKernel coefficients) {
 
     /** System property that forces a choice: {@code scalar} or {@code panama}; a choice that cannot be had fails. */
     public static final String PROPERTY = "kvcapsule.kernels";
@@ -55,9 +56,9 @@ public record Kernels(String name, ConvertKernel convert, QuantKernel quant, Had
         };
     }
 
-    /** These kernels with the matrix products of others. */
+    /** These kernels with the matrix products, and what codecs with matrices code, of others. */
     public Kernels withMatricesOf(Kernels others) {
-        return new Kernels(name + "+" + others.name, convert, quant, hadamard, rope, bytePlane, rans, others.transform, others.gemm);
+        return new Kernels(name + "+" + others.name, convert, quant, hadamard, rope, bytePlane, rans, others.transform, others.gemm, others.coefficients);
     }
 
     /** Whether {@value #PROPERTY} forces a choice. */
@@ -80,11 +81,11 @@ public record Kernels(String name, ConvertKernel convert, QuantKernel quant, Had
 
     private static final class Scalar {
         static final Kernels KERNELS = new Kernels("scalar", new ScalarConvert(), new ScalarQuant(), new ScalarHadamard(), new ScalarRope(), new ScalarBytePlane(),
-                new ScalarRans(), new ScalarTransform(), new ScalarGemm());
+                new ScalarRans(), new ScalarTransform(), new ScalarGemm(), new ScalarCoefficients());
     }
 
     private static final class Panama {
         static final Kernels KERNELS = new Kernels("panama", new PanamaConvert(), new PanamaQuant(), new PanamaHadamard(), new PanamaRope(), new PanamaBytePlane(),
-                new PanamaRans(), new PanamaTransform(), new PanamaGemm());
+                new PanamaRans(), new PanamaTransform(), new PanamaGemm(), new PanamaCoefficients());
     }
 }

@@ -30,6 +30,7 @@ final class KernelsProbe {
             MemorySegment stream = arena.allocate(RansKernel.maxEncodedBytes(100));
             long length = kernels.rans().encode(symbols, 100, tables, RansContexts.constant(0), stream);
             kernels.rans().decode(stream.asSlice(0, length), symbols, 100, tables, RansContexts.constant(0));
+            kernels.coefficients().learn(new int[CHANNELS], 1, 0, CHANNELS, new float[CHANNELS], new float[CHANNELS], new float[CHANNELS], new float[CHANNELS], new float[2]);
         }
         System.out.println(kernels.name() + " " + Kernels.vectorBits() + " " + Kernels.whyNotPanama());
     }
