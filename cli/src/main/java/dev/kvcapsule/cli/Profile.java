@@ -14,7 +14,7 @@ enum Profile {
     /** A good ratio at a damage that is hard to see. */
     BALANCED("rotated:bits=4"),
     /** The best ratio. */
-    SMALL("klt:group=1,step=0.6");
+    SMALL("klt");
 
     private final String codec;
 

@@ -21,10 +21,6 @@ import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 
 /** Settles what depends on the cache: the width of the transform, the capsule's own basis, and the step. */
 final class KltFitting {
@@ -106,9 +102,9 @@ final class KltFitting {
         TokenScales scales = TokenScales.of(cache.layout());
         double step = grouped.settings().step().orElse(OWN_BASIS_STEP);
         if (grouped.settings().ratio().isPresent() || grouped.settings().maxError().isPresent()) {
-            step = new RateControl(cache, options, candidate -> withStep(grouped, spectra, candidate, scales, arena)).step(grouped.settings());
+            step = new RateControl(cache, options, candidate -> withStep(grouped, spectra, candidate, scales, options, arena)).step(grouped.settings());
         }
-        return withStep(grouped, spectra, step, scales, arena);
+        return withStep(grouped, spectra, step, scales, options, arena);
     }
 
     private static void checkWidth(KltCodec codec, KvCache cache) throws CapsuleRefusedException {
@@ -133,31 +129,20 @@ final class KltFitting {
                 jobs.add(() -> PromptSpectrum.of(group, cache, plan, options.kernels(), algebra, arena));
             }
         }
-        List<PromptSpectrum> spectra = new ArrayList<>();
-        try (ExecutorService threads = Executors.newFixedThreadPool(options.threads())) {
-            for (Future<PromptSpectrum> future : threads.invokeAll(jobs)) {
-                spectra.add(future.get());
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IOException("interrupted", e);
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof Error error) {
-                throw error;
-            }
-            throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
-        }
-        return spectra;
+        return GroupJobs.run(options.threads(), jobs);
     }
 
-    private static KltCodec withStep(KltCodec codec, List<PromptSpectrum> spectra, double step, TokenScales scales, Arena arena) {
+    private static KltCodec withStep(KltCodec codec, List<PromptSpectrum> spectra, double step, TokenScales scales, FitOptions options, Arena arena) throws IOException {
         KltCodec stepped = withStep(codec.spec(), step);
-        ByteArrayOutputStream carried = new ByteArrayOutputStream();
-        List<Transform> transforms = new ArrayList<>();
+        List<Callable<PromptBasis.Written>> jobs = new ArrayList<>();
         for (PromptSpectrum spectrum : spectra) {
-            transforms.add(PromptBasis.write(spectrum, stepped.settings().step().getAsDouble(), carried, arena));
+            jobs.add(() -> PromptBasis.write(spectrum, stepped.settings().step().getAsDouble(), arena));
         }
+        List<PromptBasis.Written> written = GroupJobs.run(options.threads(), jobs);
+        ByteArrayOutputStream carried = new ByteArrayOutputStream();
+        written.forEach(group -> carried.writeBytes(group.bytes()));
         MemorySegment basis = arena.allocate(Math.max(1, carried.size()), 64).asSlice(0, carried.size()).copyFrom(MemorySegment.ofArray(carried.toByteArray()));
+        List<Transform> transforms = written.stream().map(PromptBasis.Written::transform).toList();
         return new KltCodec(stepped.spec(), stepped.settings(), basis, new Transforms(transforms, CoefficientTables.standard()), scales);
     }
 

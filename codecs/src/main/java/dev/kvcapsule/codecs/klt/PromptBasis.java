@@ -9,7 +9,6 @@ import dev.kvcapsule.engine.kernel.CoefficientKernel;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.TransformBasis;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
-import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -52,8 +51,16 @@ final class PromptBasis {
     /** Integers of a basis and what they are multiplied by. */
     private record Quantized(float[] deviations, short[] scales, int[] codes) {}
 
-    /** Makes the basis of one group for that step and writes it. @return what a decoder will read */
-    static Transform write(PromptSpectrum spectrum, double step, ByteArrayOutputStream out, Arena arena) {
+    /**
+     * The basis of one group.
+     *
+     * @param bytes as a capsule carries them
+     * @param transform what a decoder will make of them, and an encoder needs besides
+     */
+    record Written(byte[] bytes, Transform transform) {}
+
+    /** Makes the basis of one group for that step. */
+    static Written write(PromptSpectrum spectrum, double step, Arena arena) {
         LayerGroup group = spectrum.group();
         int width = group.width();
         Quantized quantized = quantize(spectrum, step, width);
@@ -79,11 +86,11 @@ final class PromptBasis {
             long coded = new CoefficientCoder(COEFFICIENTS).encode(quantized.codes(), components, width, width, priors(width), rowScales(quantized.scales(), width),
                     CoefficientTables.standard(), bytes.asSlice(at + 4), null);
             bytes.set(INT, at, (int) coded);
-            out.writeBytes(bytes.asSlice(0, at + 4 + coded).toArray(ValueLayout.JAVA_BYTE));
+            Transform decoders = transform(group, spectrum.mean(), spectrum.tensorDeviations(), quantized, arena);
+            Transform transform = new Transform(group, decoders.mean(), decoders.weighting(), decoders.basis(), decoders.deviations(), decoders.split(), TokenSensitivity.UNKNOWN,
+                    GramInverse.of(quantized.codes(), quantized.scales(), width, arena));
+            return new Written(bytes.asSlice(0, at + 4 + coded).toArray(ValueLayout.JAVA_BYTE), transform);
         }
-        Transform transform = transform(group, spectrum.mean(), spectrum.tensorDeviations(), quantized, arena);
-        return new Transform(group, transform.mean(), transform.weighting(), transform.basis(), transform.deviations(), transform.split(), TokenSensitivity.UNKNOWN,
-                GramInverse.of(quantized.codes(), quantized.scales(), width, arena));
     }
 
     private static Quantized quantize(PromptSpectrum spectrum, double step, int width) {

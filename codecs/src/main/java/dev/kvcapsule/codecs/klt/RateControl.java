@@ -11,6 +11,7 @@ import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
 import dev.kvcapsule.engine.memory.Scratch;
 import dev.kvcapsule.engine.pipeline.TileInput;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -18,7 +19,7 @@ import java.util.List;
 final class RateControl {
     /** Codec that is ready to code with a step. */
     interface Candidates {
-        KltCodec withStep(double step);
+        KltCodec withStep(double step) throws IOException;
     }
 
     /** Tokens that are looked at, about, besides the window. */
@@ -44,7 +45,7 @@ final class RateControl {
     }
 
     /** The largest step that keeps the error, or the smallest that reaches the ratio, whichever was asked for. */
-    double step(KltSettings settings) {
+    double step(KltSettings settings) throws IOException {
         double low = Math.log(SMALLEST);
         double high = Math.log(LARGEST);
         boolean byError = settings.maxError().isPresent();
