@@ -1,11 +1,12 @@
 package dev.kvcapsule.engine.kernel;
 
+import dev.kvcapsule.engine.memory.MemoryPlace;
 import java.util.Locale;
 
 /**
  * One implementation of every kernel.
  *
- * @param name "scalar" or "panama"
+ * @param name "scalar", "panama", or that of a device, such as "cuda"
  * @param convert floats to and from 16 bits
  * @param quant group quantization
  * @param hadamard rotated quantization
@@ -14,9 +15,17 @@ import java.util.Locale;
  * @param rans entropy coding
  * @param transform projection on a basis
  * @param gemm products of dense matrices
+ * @param device what a device does beyond that; null on the processor
  */
 public record Kernels(String name, ConvertKernel convert, QuantKernel quant, HadamardKernel hadamard, RopeKernel rope, BytePlaneKernel bytePlane, RansKernel rans,
-        TransformKernel transform, GemmKernel gemm) {
+        TransformKernel transform, GemmKernel gemm, DeviceKernel device) {
+
+    /** Kernels of the processor. */
+    public Kernels(String name, ConvertKernel convert, QuantKernel quant, HadamardKernel hadamard, RopeKernel rope, BytePlaneKernel bytePlane, RansKernel rans,
+            TransformKernel transform, GemmKernel gemm) {
+        this(name, convert, quant, hadamard, rope, bytePlane, rans, transform, gemm, null);
+    }
+
 
     /** System property that forces a choice: {@code scalar} or {@code panama}; a choice that cannot be had fails. */
     public static final String PROPERTY = "kvcapsule.kernels";
@@ -57,7 +66,17 @@ public record Kernels(String name, ConvertKernel convert, QuantKernel quant, Had
 
     /** These kernels with the matrix products of others. */
     public Kernels withMatricesOf(Kernels others) {
-        return new Kernels(name + "+" + others.name, convert, quant, hadamard, rope, bytePlane, rans, others.transform, others.gemm);
+        return new Kernels(name + "+" + others.name, convert, quant, hadamard, rope, bytePlane, rans, others.transform, others.gemm, device);
+    }
+
+    /** Where intermediate results are best kept. */
+    public MemoryPlace memory() {
+        return device == null ? MemoryPlace.HOST : device.memory();
+    }
+
+    /** Kernels for small pieces of the host's memory, which no device is worth asking for. */
+    public Kernels onHost() {
+        return device == null ? this : device.host();
     }
 
     /** Whether {@value #PROPERTY} forces a choice. */

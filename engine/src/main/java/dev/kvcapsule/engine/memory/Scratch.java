@@ -12,21 +12,29 @@ import java.util.List;
 public final class Scratch implements AutoCloseable {
     private static final long ALIGNMENT = 64;
 
+    private final MemoryPlace place;
     private Arena arena = Arena.ofShared();
     private MemorySegment block = MemorySegment.NULL;
     private final List<MemorySegment> beside = new ArrayList<>();
     private long used;
     private long wanted;
 
-    /** Empty; memory is taken when it is asked for. */
-    public Scratch() {}
+    /** Empty; memory of the host is taken when it is asked for. */
+    public Scratch() {
+        this(MemoryPlace.HOST);
+    }
+
+    /** Empty; memory of that place is taken when it is asked for. */
+    public Scratch(MemoryPlace place) {
+        this.place = place;
+    }
 
     /** Takes everything back. */
     public void reset() {
         if (wanted > block.byteSize()) {
             close();
             arena = Arena.ofShared();
-            block = arena.allocate(wanted, ALIGNMENT);
+            block = place.allocate(arena, wanted);
         }
         used = 0;
         wanted = 0;
@@ -37,7 +45,7 @@ public final class Scratch implements AutoCloseable {
         long rounded = (bytes + ALIGNMENT - 1) & -ALIGNMENT;
         wanted += rounded;
         if (used + rounded > block.byteSize()) {
-            MemorySegment piece = arena.allocate(bytes, ALIGNMENT);
+            MemorySegment piece = place.allocate(arena, bytes);
             beside.add(piece);
             return piece;
         }
@@ -48,9 +56,15 @@ public final class Scratch implements AutoCloseable {
 
     @Override
     public void close() {
-        block.fill((byte) 0);
-        beside.forEach(piece -> piece.fill((byte) 0));
+        clear(block);
+        beside.forEach(this::clear);
         beside.clear();
         arena.close();
+    }
+
+    private void clear(MemorySegment piece) {
+        if (piece.byteSize() > 0) {
+            place.fill(piece, (byte) 0);
+        }
     }
 }
