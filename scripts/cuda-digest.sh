@@ -3,7 +3,7 @@
 set -euo pipefail
 export LC_ALL=C
 cd -P "$(dirname "${BASH_SOURCE[0]}")/../native/src/main/cuda"
-for file in *.cu *.cuh; do
+printf '%s\n' * | sort | while read -r file; do
   printf '%s\0%s\0' "$file" "$(stat -c %s "$file")"
   cat "$file"
 done | sha256sum | cut -d' ' -f1

@@ -19,7 +19,7 @@ g++ "${flags[@]}" -O2 -fPIC -shared -fvisibility=hidden -Wl,-soname,libcuda.so.1
 library=$!
 # Not every system's g++ comes with the library of ThreadSanitizer.
 if echo 'int main() {}' | g++ -fsanitize=thread -x c++ -o "$out/probe" - 2>/dev/null; then
-  g++ "${flags[@]}" -O1 -g -fsanitize=thread -DHOST_THREADS -o "$out/races" -x c++ "$sources/kernels.cu" "$here/races.cpp" "$here/host_target.cpp" -pthread
+  g++ "${flags[@]}" -O1 -g -fsanitize=thread -DHOST_THREADS -o "$out/races" -x c++ "$here/races.cpp" "$here/host_target.cpp" -pthread
 fi
 wait "$library"
 echo "$digest" >"$out/built"

@@ -268,13 +268,6 @@ API Result cuDeviceGetName(char* name, int length, Device) {
     return SUCCESS;
 }
 
-API Result cuDeviceTotalMem_v2(size_t* bytes, Device) {
-    ENTER("cuDeviceTotalMem_v2", false)
-    std::lock_guard<std::mutex> hold(lock);
-    *bytes = memory_bytes;
-    return SUCCESS;
-}
-
 API Result cuDeviceGetAttribute(int* value, int attribute, Device) {
     ENTER("cuDeviceGetAttribute", false)
     // Multiprocessors; compute capability, major and minor.
@@ -446,18 +439,6 @@ API Result cuEventSynchronize(void* event) {
     ENTER("cuEventSynchronize")
     std::shared_ptr<Event> of = event_of(event);
     return of ? wait_for(of, of->recorded) : INVALID_HANDLE;
-}
-
-API Result cuStreamWaitEvent(void* stream, void* event, unsigned) {
-    ENTER("cuStreamWaitEvent")
-    std::shared_ptr<Event> of = event_of(event);
-    Stream* on = stream_of(stream);
-    if (!of || !on) {
-        return INVALID_HANDLE;
-    }
-    uint64_t number = of->recorded;
-    on->add([=] { return wait_for(of, number); });
-    return SUCCESS;
 }
 
 API Result cuMemAlloc_v2(DevicePointer* pointer, size_t bytes) {

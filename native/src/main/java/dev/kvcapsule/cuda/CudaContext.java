@@ -7,6 +7,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntSupplier;
 
 /** A device and its primary context, which it shares with other libraries of the process: what they allocate can be read. */
@@ -22,6 +23,7 @@ public final class CudaContext implements AutoCloseable {
     private final AtomicLong open = new AtomicLong();
     private final AtomicBoolean closed = new AtomicBoolean();
     private final Leaks.Mark mark;
+    private final AtomicReference<CudaException> remembered = new AtomicReference<>();
     /** Address and size of everything that is known to be the device's. */
     private final ConcurrentSkipListMap<Long, Long> memory = new ConcurrentSkipListMap<>();
 
@@ -105,6 +107,28 @@ public final class CudaContext implements AutoCloseable {
         open.incrementAndGet();
     }
 
+    /** Gives memory back. Arenas are closed in the middle of clearing up, which a failure must not end. */
+    private void free(IntSupplier call, String name) {
+        try {
+            release(call, name);
+        } catch (CudaException e) {
+            remember(e);
+        }
+    }
+
+    /** Keeps a failure for the next call that can be refused, or for {@link #close}. */
+    void remember(CudaException failure) {
+        remembered.compareAndSet(null, failure);
+    }
+
+    /** @throws CudaException if something has failed since this was asked last */
+    void requireSound() {
+        CudaException failure = remembered.getAndSet(null);
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
     /** Gives something of this context back; it counts as given back even if the driver fails. */
     void release(IntSupplier call, String name) {
         try {
@@ -133,7 +157,7 @@ public final class CudaContext implements AutoCloseable {
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, gone -> {
             owner.close();
             memory.remove(address);
-            release(() -> CudaDriver.cuMemFree_v2(address), "cuMemFree");
+            free(() -> CudaDriver.cuMemFree_v2(address), "cuMemFree");
         });
     }
 
@@ -152,7 +176,7 @@ public final class CudaContext implements AutoCloseable {
         opened();
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, gone -> {
             owner.close();
-            release(() -> CudaDriver.cuMemFreeHost(MemorySegment.ofAddress(address)), "cuMemFreeHost");
+            free(() -> CudaDriver.cuMemFreeHost(MemorySegment.ofAddress(address)), "cuMemFreeHost");
         });
     }
 
@@ -165,9 +189,14 @@ public final class CudaContext implements AutoCloseable {
      */
     @SuppressWarnings("restricted") // the device's address becomes a segment
     public MemorySegment adopt(Arena arena, long address, long bytes) {
-        if (address == 0 || bytes < 1 || memory.putIfAbsent(address, bytes) != null) {
-            throw new IllegalArgumentException("no memory of a device that is not known yet: " + bytes + " bytes at 0x" + Long.toHexString(address));
+        if (address == 0 || bytes < 1) {
+            throw new IllegalArgumentException("no memory of a device: " + bytes + " bytes at 0x" + Long.toHexString(address));
         }
+        var known = memory.floorEntry(address);
+        if (known != null && address + bytes <= known.getKey() + known.getValue()) {
+            return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
+        }
+        memory.put(address, bytes);
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, gone -> memory.remove(address));
     }
 
@@ -181,6 +210,7 @@ public final class CudaContext implements AutoCloseable {
      * Gives the context back.
      *
      * @throws IllegalStateException if something in it is still open
+     * @throws CudaException if the driver fails, or failed at giving memory back
      */
     @Override
     public void close() {
@@ -193,5 +223,6 @@ public final class CudaContext implements AutoCloseable {
         closed.set(true);
         mark.close();
         Driver.check(CudaDriver.cuDevicePrimaryCtxRelease_v2(device), "cuDevicePrimaryCtxRelease");
+        requireSound();
     }
 }

@@ -1,7 +1,9 @@
 package dev.kvcapsule.cuda;
 
+import dev.kvcapsule.engine.kernel.DeviceException;
+
 /** A call of the CUDA driver that failed. */
-public class CudaException extends RuntimeException {
+public class CudaException extends DeviceException {
     private static final long serialVersionUID = 1;
 
     private final String call;

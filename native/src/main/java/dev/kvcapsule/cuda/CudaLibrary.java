@@ -1,7 +1,10 @@
 package dev.kvcapsule.cuda;
 
 import java.lang.foreign.SymbolLookup;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Finds libcuda.so.1, or the library that is named instead of it. Looked for once; loaded until the process ends. */
@@ -11,11 +14,13 @@ final class CudaLibrary {
 
     static final String VARIABLE = "CAPSULE_CUDA_LIBRARY";
     private static final String NAME = "libcuda.so.1";
+    /** One of these is there wherever a driver is: Linux, Linux on Windows, boards. */
+    private static final List<Path> NODES = List.of(Path.of("/dev/nvidiactl"), Path.of("/dev/dxg"), Path.of("/dev/nvhost-ctrl-gpu"));
 
     /** Every function that the generated bindings have. */
     static final List<String> FUNCTIONS = List.of("cuInit", "cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName",
-            "cuDeviceTotalMem_v2", "cuDeviceGetAttribute", "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease_v2", "cuCtxSetCurrent", "cuMemGetInfo_v2", "cuModuleLoadData",
-            "cuModuleUnload", "cuModuleGetFunction", "cuLaunchKernel", "cuStreamCreate", "cuStreamDestroy_v2", "cuStreamSynchronize", "cuStreamWaitEvent", "cuEventCreate",
+            "cuDeviceGetAttribute", "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease_v2", "cuCtxSetCurrent", "cuMemGetInfo_v2", "cuModuleLoadData",
+            "cuModuleUnload", "cuModuleGetFunction", "cuLaunchKernel", "cuStreamCreate", "cuStreamDestroy_v2", "cuStreamSynchronize", "cuEventCreate",
             "cuEventDestroy_v2", "cuEventRecord", "cuEventSynchronize", "cuMemAlloc_v2", "cuMemFree_v2", "cuMemHostAlloc", "cuMemFreeHost", "cuMemcpyHtoDAsync_v2",
             "cuMemcpyDtoHAsync_v2", "cuMemcpyDtoDAsync_v2", "cuMemsetD8Async");
 
@@ -43,10 +48,14 @@ final class CudaLibrary {
 
     @SuppressWarnings("restricted") // loading the library is what is to be tried
     private static CudaLibrary load(String name) {
+        if (name.equals(NAME) && NODES.stream().noneMatch(Files::exists)) {
+            // Binding the dynamic linker takes longer than a short command.
+            return new CudaLibrary(name, "no NVIDIA GPU is here: there is neither " + NODES.stream().map(Path::toString).collect(Collectors.joining(" nor ")));
+        }
         try {
             String path = DynamicLinker.path(name, "cuInit");
             // The generated bindings look for functions in what this class loader has loaded.
-            System.load(java.nio.file.Path.of(path).toAbsolutePath().toString());
+            System.load(Path.of(path).toAbsolutePath().toString());
             for (String function : FUNCTIONS) {
                 if (SymbolLookup.loaderLookup().find(function).isEmpty()) {
                     return new CudaLibrary(path, path + " has no " + function + ": a driver of CUDA 12 or newer is needed");

@@ -20,11 +20,6 @@ public final class CudaStream extends CudaHandle {
         Driver.check(CudaDriver.cuStreamSynchronize(handle()), "cuStreamSynchronize");
     }
 
-    /** What comes next in this stream waits for an event of another. */
-    public void await(CudaEvent event) {
-        Driver.check(CudaDriver.cuStreamWaitEvent(handle(), event.handle(), 0), "cuStreamWaitEvent");
-    }
-
     /** Copies to the device from pinned memory, which must stay as it is until the copy is done. */
     void upload(MemorySegment pinned, long to, long bytes) {
         Driver.check(CudaDriver.cuMemcpyHtoDAsync_v2(to, pinned, bytes, handle()), "cuMemcpyHtoDAsync of " + bytes + " bytes");

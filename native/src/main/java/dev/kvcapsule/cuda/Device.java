@@ -44,6 +44,12 @@ final class Device implements AutoCloseable {
         return lane;
     }
 
+    /** Waits for every lane. */
+    synchronized void synchronize() {
+        context.enter();
+        lanes.forEach(owned -> owned.lane().stream().synchronize());
+    }
+
     private synchronized Lane adopt() {
         if (closed) {
             throw new IllegalStateException("the device is closed");

@@ -28,6 +28,15 @@ final class DeviceMemory implements MemoryPlace {
     }
 
     @Override
+    public void clear(MemorySegment segment) {
+        try {
+            fill(segment, (byte) 0);
+        } catch (CudaException e) {
+            device.context().remember(e);
+        }
+    }
+
+    @Override
     public void fill(MemorySegment segment, byte value) {
         if (!isDevice(segment)) {
             segment.fill(value);
@@ -50,6 +59,7 @@ final class DeviceMemory implements MemoryPlace {
         if (bytes == 0) {
             return;
         }
+        device.context().requireSound();
         device.context().enter();
         Lane lane = device.lane();
         if (there && back) {

@@ -31,6 +31,7 @@ final class Operation implements AutoCloseable {
     Operation(Lane lane, Functions functions) {
         this.lane = lane;
         this.functions = functions;
+        lane.context().requireSound();
         lane.context().enter();
         lane.staging().reset();
     }

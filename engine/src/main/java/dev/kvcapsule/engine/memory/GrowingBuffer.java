@@ -38,7 +38,7 @@ public final class GrowingBuffer implements AutoCloseable {
     @Override
     public void close() {
         if (arena != null) {
-            place.fill(segment, (byte) 0);
+            place.clear(segment);
             arena.close();
             arena = null;
             segment = MemorySegment.NULL;

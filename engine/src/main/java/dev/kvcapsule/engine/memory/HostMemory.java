@@ -13,6 +13,11 @@ final class HostMemory implements MemoryPlace {
     }
 
     @Override
+    public void clear(MemorySegment segment) {
+        segment.fill((byte) 0);
+    }
+
+    @Override
     public void fill(MemorySegment segment, byte value) {
         segment.fill(value);
     }

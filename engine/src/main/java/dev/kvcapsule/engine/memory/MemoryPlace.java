@@ -18,11 +18,14 @@ public interface MemoryPlace {
      */
     MemorySegment allocate(Arena arena, long bytes);
 
+    /** Zeroes what is about to be given back. A device that fails at it says so in the next call that can be refused. */
+    void clear(MemorySegment segment);
+
     /** Sets all bytes of a segment. */
     void fill(MemorySegment segment, byte value);
 
     /**
-     * Copies bytes; returns when they may be used where they are, and where they were may be written.
+     * Copies bytes. When it returns, where they came from may be written; what came to the host may be used, and what came to the device by kernels that the same thread asks for.
      *
      * @throws IndexOutOfBoundsException if a range leaves its segment
      */

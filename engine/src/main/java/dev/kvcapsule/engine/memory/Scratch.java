@@ -56,15 +56,11 @@ public final class Scratch implements AutoCloseable {
 
     @Override
     public void close() {
-        clear(block);
-        beside.forEach(this::clear);
+        if (block.byteSize() > 0) {
+            place.clear(block);
+        }
+        beside.forEach(place::clear);
         beside.clear();
         arena.close();
-    }
-
-    private void clear(MemorySegment piece) {
-        if (piece.byteSize() > 0) {
-            place.fill(piece, (byte) 0);
-        }
     }
 }

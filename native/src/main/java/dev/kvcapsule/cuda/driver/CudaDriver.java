@@ -512,67 +512,6 @@ public class CudaDriver extends CudaDriver$shared {
         }
     }
 
-    private static class cuDeviceTotalMem_v2 {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            CudaDriver.C_INT,
-            CudaDriver.C_POINTER,
-            CudaDriver.C_INT
-        );
-
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("cuDeviceTotalMem_v2");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * Function descriptor for:
-     * {@snippet lang=c :
-     * CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev)
-     * }
-     */
-    public static FunctionDescriptor cuDeviceTotalMem_v2$descriptor() {
-        return cuDeviceTotalMem_v2.DESC;
-    }
-
-    /**
-     * Downcall method handle for:
-     * {@snippet lang=c :
-     * CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev)
-     * }
-     */
-    public static MethodHandle cuDeviceTotalMem_v2$handle() {
-        return cuDeviceTotalMem_v2.HANDLE;
-    }
-
-    /**
-     * Address for:
-     * {@snippet lang=c :
-     * CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev)
-     * }
-     */
-    public static MemorySegment cuDeviceTotalMem_v2$address() {
-        return cuDeviceTotalMem_v2.ADDR;
-    }
-
-    /**
-     * {@snippet lang=c :
-     * CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev)
-     * }
-     */
-    public static int cuDeviceTotalMem_v2(MemorySegment bytes, int dev) {
-        var mh$ = cuDeviceTotalMem_v2.HANDLE;
-        try {
-            if (TRACE_DOWNCALLS) {
-                traceDowncall("cuDeviceTotalMem_v2", bytes, dev);
-            }
-            return (int)mh$.invokeExact(bytes, dev);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
     private static class cuDeviceGetAttribute {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CudaDriver.C_INT,
@@ -1609,68 +1548,6 @@ public class CudaDriver extends CudaDriver$shared {
                 traceDowncall("cuStreamCreate", phStream, Flags);
             }
             return (int)mh$.invokeExact(phStream, Flags);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class cuStreamWaitEvent {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            CudaDriver.C_INT,
-            CudaDriver.C_POINTER,
-            CudaDriver.C_POINTER,
-            CudaDriver.C_INT
-        );
-
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("cuStreamWaitEvent");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * Function descriptor for:
-     * {@snippet lang=c :
-     * CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
-     * }
-     */
-    public static FunctionDescriptor cuStreamWaitEvent$descriptor() {
-        return cuStreamWaitEvent.DESC;
-    }
-
-    /**
-     * Downcall method handle for:
-     * {@snippet lang=c :
-     * CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
-     * }
-     */
-    public static MethodHandle cuStreamWaitEvent$handle() {
-        return cuStreamWaitEvent.HANDLE;
-    }
-
-    /**
-     * Address for:
-     * {@snippet lang=c :
-     * CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
-     * }
-     */
-    public static MemorySegment cuStreamWaitEvent$address() {
-        return cuStreamWaitEvent.ADDR;
-    }
-
-    /**
-     * {@snippet lang=c :
-     * CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
-     * }
-     */
-    public static int cuStreamWaitEvent(MemorySegment hStream, MemorySegment hEvent, int Flags) {
-        var mh$ = cuStreamWaitEvent.HANDLE;
-        try {
-            if (TRACE_DOWNCALLS) {
-                traceDowncall("cuStreamWaitEvent", hStream, hEvent, Flags);
-            }
-            return (int)mh$.invokeExact(hStream, hEvent, Flags);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
