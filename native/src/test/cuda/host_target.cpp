@@ -33,7 +33,8 @@ static void check(const HostKernel& kernel, Index block, size_t shared_bytes) {
 // One block at a time in the whole process.
 static pthread_barrier_t block_barrier;
 static pthread_barrier_t warp_barriers[MOST_THREADS / WARP];
-static uint64_t exchanges[MOST_THREADS];
+static uint64_t exchanges[2][MOST_THREADS];
+static thread_local unsigned turn;
 alignas(16) static unsigned char shared_memory[SHARED_BYTES];
 
 unsigned char* host_shared_memory() {
@@ -49,7 +50,7 @@ void host_barrier_warp() {
 }
 
 uint64_t* host_exchange() {
-    return exchanges + threadIdx.x / WARP * WARP;
+    return exchanges[turn++ & 1] + threadIdx.x / WARP * WARP;
 }
 
 void host_launch(const HostKernel& kernel, const void* parameters, Index grid, Index block, size_t shared_bytes) {
@@ -97,7 +98,8 @@ struct Fibers {
     unsigned current;
     const HostKernel* kernel;
     const void* parameters;
-    uint64_t exchanges[MOST_THREADS];
+    uint64_t exchanges[2][MOST_THREADS];
+    unsigned turns[MOST_THREADS];
     alignas(16) unsigned char shared_memory[SHARED_BYTES];
 
     Fibers() {
@@ -121,7 +123,8 @@ unsigned char* host_shared_memory() {
 }
 
 uint64_t* host_exchange() {
-    return fibers->exchanges + threadIdx.x / WARP * WARP;
+    Fibers& f = *fibers;
+    return f.exchanges[f.turns[f.current]++ & 1] + f.current / WARP * WARP;
 }
 
 static void leave(State state) {
@@ -194,6 +197,7 @@ static void run_warp(Fibers& f, unsigned first, unsigned end) {
 static void run_block(Fibers& f, unsigned threads) {
     for (unsigned t = 0; t < threads; t++) {
         f.states[t] = READY;
+        f.turns[t] = 0;
     }
     for (;;) {
         unsigned waiting = 0;

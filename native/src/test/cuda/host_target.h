@@ -35,7 +35,8 @@ unsigned char* host_shared_memory();
 
 void host_barrier_block();
 void host_barrier_warp();
-// Where this thread's warp exchanges values: a place for each of 32 lanes, 8 bytes each.
+// Where this thread's warp exchanges values next: a place for each of 32 lanes, 8 bytes each. Two such places take turns, so that one barrier an exchange is enough: who writes to the
+// first again has met everybody at the second's.
 uint64_t* host_exchange();
 
 static inline void __syncthreads() {
@@ -55,7 +56,6 @@ static inline T __shfl_xor_sync(unsigned, T value, int distance) {
     host_barrier_warp();
     T other;
     memcpy(&other, &places[lane ^ distance], sizeof(T));
-    host_barrier_warp();
     return other;
 }
 
@@ -69,7 +69,6 @@ static inline unsigned __ballot_sync(unsigned, bool vote) {
     for (unsigned i = 0; i < 32 && i < lanes; i++) {
         all |= (unsigned) places[i] << i;
     }
-    host_barrier_warp();
     return all;
 }
 

@@ -48,23 +48,27 @@ final class CudaRans implements RansKernel {
         return operation.in(entries, 0, entries.byteSize());
     }
 
-    /** The structure Stream of rans.cu, on the device. */
-    private static long stream(Operation operation, Arena arena, long symbols, long coded, long entries, long slots, long words, long n, RansTables tables, RansContexts contexts,
-            MemorySegment stream) {
+    /** The structure Stream of rans.cu, on the device; comes back at the end. */
+    private static long stream(Operation operation, Arena arena, long symbols, long coded, long entries, long slots, long words, long n, RansTables tables,
+            RansContexts contexts, MemorySegment stream) {
         byte[] map = contexts.map();
         // One table is one table, whatever the period.
         int used = contexts.largestTable() == 0 ? 1 : tables.count();
         long maps = used == 1 ? 0 : operation.in(arena.allocateFrom(ValueLayout.JAVA_BYTE, map), 0, map.length);
+        describe(stream, symbols, coded, entries, slots, maps, words, (int) n, map.length, used);
+        return operation.inOut(stream, 0, STREAM_BYTES);
+    }
+
+    private static void describe(MemorySegment stream, long symbols, long coded, long entries, long slots, long maps, long words, int n, int period, int tables) {
         stream.set(ValueLayout.JAVA_LONG, 0, symbols);
         stream.set(ValueLayout.JAVA_LONG, 8, coded);
         stream.set(ValueLayout.JAVA_LONG, 16, entries);
         stream.set(ValueLayout.JAVA_LONG, 24, slots);
         stream.set(ValueLayout.JAVA_LONG, 32, maps);
         stream.set(ValueLayout.JAVA_LONG, WORDS_AT, words);
-        stream.set(ValueLayout.JAVA_INT, 48, (int) n);
-        stream.set(ValueLayout.JAVA_INT, 52, map.length);
-        stream.set(ValueLayout.JAVA_INT, 56, used);
-        return operation.inOut(stream, 0, STREAM_BYTES);
+        stream.set(ValueLayout.JAVA_INT, 48, n);
+        stream.set(ValueLayout.JAVA_INT, 52, period);
+        stream.set(ValueLayout.JAVA_INT, 56, tables);
     }
 
     @Override
@@ -117,6 +121,28 @@ final class CudaRans implements RansKernel {
         } catch (CudaOutOfMemoryException e) {
             device.lane().shrink();
             decodeOnHost(in, symbols, n, tables, contexts);
+        }
+    }
+
+    /** Seconds that decoding many copies of a stream takes, all in one launch. */
+    double secondsOfMany(MemorySegment in, int n, RansTables tables, int copies, int rounds) {
+        long words = (in.byteSize() - (long) RansKernel.laneSets(n) * STATE_BYTES) / 2;
+        try (Arena arena = Arena.ofConfined(); Operation operation = device.begin()) {
+            MemorySegment streams = arena.allocate((long) copies * STREAM_BYTES, 8);
+            long coded = operation.in(in, 0, in.byteSize());
+            long entries = table(operation, arena, tables, RansTables.Form.DECODE);
+            long symbols = operation.scratch((long) copies * n);
+            for (int i = 0; i < copies; i++) {
+                describe(streams.asSlice((long) i * STREAM_BYTES, STREAM_BYTES), symbols + (long) i * n, coded, entries, 0, 0, words, n, 1, 1);
+            }
+            long fresh = operation.in(streams, 0, streams.byteSize());
+            long used = operation.scratch(streams.byteSize());
+            CudaStream stream = device.lane().stream();
+            return GpuSpeed.seconds(stream, rounds, () -> {
+                // A stream's words are counted in place.
+                stream.copy(fresh, used, streams.byteSize());
+                operation.launch(Kernel.RANS_DECODE, copies, 1, WARP, 0, operation.parameters().put(used));
+            });
         }
     }
 
