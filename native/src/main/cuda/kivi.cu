@@ -152,9 +152,39 @@ DEVICE float kivi_value(const Kivi& p, int64_t token, int32_t c) {
     return from16(p.parameter, p.zeros[at]) + from16(p.parameter, p.steps[at]) * (float) code;
 }
 
-// Any grid (parts of a row, rows): neighbouring threads write neighbouring elements, and nothing is divided.
+// The codes of a byte lie as far apart as a unit has bytes: threads that read neighbouring bytes write neighbouring elements, and share what finding a byte takes among its codes.
+template <int TYPE>
+DEVICE void restore_row(const Kivi& p, int64_t token) {
+    int32_t channels = p.rows.channels;
+    int32_t shift = unit_shift(p.bits);
+    int32_t mask = (1 << p.bits) - 1;
+    int32_t row_bytes = units_of(channels) << shift;
+    const uint8_t* codes = p.codes + token * row_bytes;
+    int64_t parameters = p.by_token ? token * ((channels + p.group - 1) >> p.group_shift) : (token >> p.group_shift) * channels;
+    for (int32_t b = (int32_t) grid_thread(); b < row_bytes; b += (int32_t) grid_threads()) {
+        int32_t packed = codes[b];
+        int32_t end = ((b >> shift) + 1) << 6;
+        end = end < channels ? end : channels;
+        for (int32_t c = ((b >> shift) << 6) + (b & ((1 << shift) - 1)); c < end; c += 1 << shift, packed >>= p.bits) {
+            int64_t at = parameters + (p.by_token ? c >> p.group_shift : c);
+            store_as(p.rows.data, TYPE, token * channels + c, from16(p.parameter, p.zeros[at]) + from16(p.parameter, p.steps[at]) * (float) (packed & mask));
+        }
+    }
+}
+
+// Any grid (parts of a row, rows).
 KERNEL(kivi_dequantize, Kivi) {
     for (int64_t token = blockIdx.y; token < p.tokens; token += gridDim.y) {
+        if (p.rows.pairs == 0) {
+            if (p.rows.type == F16) {
+                restore_row<F16>(p, token);
+            } else if (p.rows.type == BF16) {
+                restore_row<BF16>(p, token);
+            } else {
+                restore_row<F32>(p, token);
+            }
+            continue;
+        }
         for (int32_t c = (int32_t) grid_thread(); c < p.rows.channels; c += (int32_t) grid_threads()) {
             float value = kivi_value(p, token, c);
             Pair pair = pair_of(p.rows, c);

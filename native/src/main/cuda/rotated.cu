@@ -10,7 +10,7 @@ struct Rotated {
     uint16_t* gains;
     uint16_t* means; // read if centered
     uint32_t* refused; // heads whose energy cannot be used are added to it
-    int64_t seed;
+    const uint64_t* signs; // a bit a channel, set for -1
     double gain_scale;
     float decode_scale;
     float energy_limit;
@@ -26,13 +26,8 @@ struct Rotated {
     int16_t thresholds[16];
 };
 
-// SplitMix64, a bit a channel.
-DEVICE int32_t sign_of(int64_t seed, int32_t c) {
-    uint64_t word = (uint64_t) seed + (uint64_t) (c / 64 + 1) * 0x9E3779B97F4A7C15ull;
-    word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9ull;
-    word = (word ^ word >> 27) * 0x94D049BB133111EBull;
-    word ^= word >> 31;
-    return word >> (c % 64) & 1 ? -1 : 1;
+DEVICE int32_t sign_of(const Rotated& p, int32_t c) {
+    return 1 - 2 * (int32_t) (p.signs[c >> 6] >> (c & 63) & 1);
 }
 
 // All lanes of a warp; sums wrap at 16 bits.
@@ -112,7 +107,7 @@ KERNEL(rotated_encode, Rotated) {
             float root = (float) sqrt((double) (energy / (float) head));
             float factor = (float) p.unit / root;
             for (int32_t i = lane; i < head; i += LANES) {
-                y[i] = (int16_t) ((uint32_t) to_int(rintf(x[i] * factor)) * (uint32_t) sign_of(p.seed, from + i));
+                y[i] = (int16_t) ((uint32_t) to_int(rintf(x[i] * factor)) * (uint32_t) sign_of(p, from + i));
             }
             transform(y, head, p.block, lane);
             int64_t product = 0;
@@ -152,7 +147,7 @@ KERNEL(rotated_encode, Rotated) {
 }
 
 DEVICE float rotated_value(const Rotated& p, int16_t v, int32_t c, float factor) {
-    float value = (float) (int16_t) (v * sign_of(p.seed, c)) * factor;
+    float value = (float) (int16_t) (v * sign_of(p, c)) * factor;
     return p.centered ? value + from16(p.parameter, p.means[c]) : value;
 }
 

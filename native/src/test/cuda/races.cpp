@@ -68,7 +68,9 @@ static void quantizers(std::vector<float>& in, const std::vector<float>& cosines
     uint32_t refused = 0;
     std::vector<uint8_t> codes(TOKENS * 96);
     std::vector<uint16_t> gains(TOKENS * CHANNELS / HEAD), means(CHANNELS);
+    const uint64_t signs[3] = {0x123456789abcdef0, 0x0f1e2d3c4b5a6978, 0xdeadbeefcafef00d};
     rotated::Rotated r = {};
+    r.signs = signs;
     r.rows = rows_of(in, cosines, sines, true);
     r.codes = codes.data();
     r.gains = gains.data();

@@ -152,7 +152,7 @@ final class CudaDeviceKernel implements DeviceKernel {
             Parameters parameters = rows(operation, operation.parameters(), to, rows, first, shape.channels());
             parameters.put(packed).put(zero).put(step).put(0L);
             group(parameters, shape);
-            operation.launchFor(Kernel.KIVI_DEQUANTIZE, shape.tokens(), shape.channels(), parameters);
+            operation.launchFor(Kernel.KIVI_DEQUANTIZE, shape.tokens(), rows.turn() == null ? Math.toIntExact(codeRow(shape)) : shape.channels(), parameters);
             operation.finish();
             operation.requireFinite("zero points or steps");
             return 0;
@@ -166,7 +166,7 @@ final class CudaDeviceKernel implements DeviceKernel {
             long to = operation.out(means, 0, 2L * shape.channels());
             long from = operation.in(rows.memory(), 0, shape.tokens() * rowBytes);
             Parameters parameters = rows(operation, operation.parameters(), from, rows, 0, shape.channels());
-            rotation(parameters, shape, 0, 0, to, 0);
+            rotation(parameters, shape, shape.constants(), 0, 0, to, 0, 0);
             operation.launchFor(Kernel.ROTATED_MEANS, shape.channels(), parameters);
             operation.finish();
         } catch (CudaOutOfMemoryException e) {
@@ -176,11 +176,17 @@ final class CudaDeviceKernel implements DeviceKernel {
     }
 
     /** The structure Rotated of rotated.cu, behind its rows. */
-    private static void rotation(Parameters parameters, RotationShape shape, long codes, long gains, long means, long flag) {
-        RotationConstants constants = shape.constants();
-        parameters.put(codes).put(gains).put(means).put(flag).put(shape.seed()).put(constants.gainScale()).put(constants.decodeScale()).put(constants.energyLimit()).put(shape.tokens())
+    private static void rotation(Parameters parameters, RotationShape shape, RotationConstants constants, long codes, long gains, long means, long flag, long signs) {
+        parameters.put(codes).put(gains).put(means).put(flag).put(signs).put(constants.gainScale()).put(constants.decodeScale()).put(constants.energyLimit()).put(shape.tokens())
                 .put(shape.bits()).put(shape.headDim()).put(shape.block()).put(constants.unit()).put(number(shape.parameter())).put(shape.centered()).put(0)
                 .put(constants.centroids(), CODEBOOK).put(constants.thresholds(), CODEBOOK);
+    }
+
+    private static long signs(Operation operation, RotationConstants constants) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment words = arena.allocateFrom(ValueLayout.JAVA_LONG, constants.signs());
+            return operation.in(words, 0, words.byteSize());
+        }
     }
 
     /** Whether a head that is rotated is a head that is turned: a kernel looks for pairs within it. */
@@ -223,8 +229,10 @@ final class CudaDeviceKernel implements DeviceKernel {
             long packed = operation.out(codes, first * codeRow, shape.codeBytes());
             long gain = operation.out(gains, 2L * first * shape.heads(), 2 * shape.gains());
             long from = operation.in(rows.memory(), first * rowBytes, shape.tokens() * rowBytes);
+            RotationConstants constants = shape.constants();
+            long signs = signs(operation, constants);
             Parameters parameters = rows(operation, operation.parameters(), from, rows, first, shape.channels());
-            rotation(parameters, shape, packed, gain, mean, flags);
+            rotation(parameters, shape, constants, packed, gain, mean, flags, signs);
             operation.launch(Kernel.ROTATED_ENCODE, 1, blocksOf(shape.tokens(), 1), WARP_THREADS, encodeShared(shape), parameters);
             operation.finish();
             operation.requireFinite("means");
@@ -261,8 +269,10 @@ final class CudaDeviceKernel implements DeviceKernel {
             }
             long packed = operation.in(codes, first * codeRow, shape.codeBytes());
             long to = operation.out(rows.memory(), first * rowBytes, shape.tokens() * rowBytes);
+            RotationConstants constants = shape.constants();
+            long signs = signs(operation, constants);
             Parameters parameters = rows(operation, operation.parameters(), to, rows, first, shape.channels());
-            rotation(parameters, shape, packed, gain, mean, 0);
+            rotation(parameters, shape, constants, packed, gain, mean, 0, signs);
             long blocks = Math.ceilDiv(shape.gains(), WARPS);
             operation.launch(Kernel.ROTATED_DECODE, (int) Math.min(blocks, 1 << 20), 1, WARP_THREADS, 2 * WARPS * shape.headDim(), parameters);
             operation.finish();

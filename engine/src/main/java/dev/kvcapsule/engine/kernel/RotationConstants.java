@@ -9,5 +9,6 @@ package dev.kvcapsule.engine.kernel;
  * @param gainScale turns root mean square times least-squares slope into the gain
  * @param decodeScale turns a gain into the factor of the inverse transform's integers
  * @param energyLimit energies of this size or more are refused
+ * @param signs bit c % 64 of word c / 64 is set if channel c changes its sign
  */
-public record RotationConstants(int unit, short[] centroids, short[] thresholds, double gainScale, float decodeScale, float energyLimit) {}
+public record RotationConstants(int unit, short[] centroids, short[] thresholds, double gainScale, float decodeScale, float energyLimit, long[] signs) {}

@@ -70,6 +70,6 @@ public record RotationShape(int bits, int headDim, long seed, boolean centered, 
     public RotationConstants constants() {
         RotationTables tables = new RotationTables(bits, headDim);
         return new RotationConstants(tables.unit, tables.centroids, tables.thresholds, tables.gainScale, tables.decodeScale,
-                RotationTables.energyLimit(parameter));
+                RotationTables.energyLimit(parameter), RotationTables.signWords(seed, channels));
     }
 }
