@@ -21,7 +21,7 @@ record DeviceChoice(Kernels kernels, String name, String whyNoDevice) {
     static DeviceChoice of(String wanted, Kernels host) {
         return switch (wanted) {
             case CPU -> new DeviceChoice(host, CPU, null);
-            case "auto" -> Devices.any(host).map(kernels -> new DeviceChoice(kernels, kernels.name(), null)).orElseGet(() -> new DeviceChoice(host, CPU, Devices.whyNone()));
+            case "auto" -> Kernels.isForced() ? new DeviceChoice(host, CPU, "kernels are forced by " + Kernels.PROPERTY) : Devices.any(host).map(kernels -> new DeviceChoice(kernels, kernels.name(), null)).orElseGet(() -> new DeviceChoice(host, CPU, Devices.whyNone()));
             case "cuda" -> {
                 try {
                     yield new DeviceChoice(Devices.named(wanted, host), wanted, null);
