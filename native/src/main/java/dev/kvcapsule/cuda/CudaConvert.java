@@ -57,7 +57,7 @@ final class CudaConvert implements ConvertKernel {
         try (Operation operation = device.begin()) {
             long from = operation.in(source, sourceOffset, sourceBytes);
             long to = operation.out(target, targetOffset, targetBytes);
-            operation.launchFor(kernel, count, operation.parameters().put(from).put(to).put(0L).put(count).put(CudaDeviceKernel.number(type)).put(0));
+            operation.launchFor(kernel, count, operation.parameters().put(from).put(to).put(0L).put(count).put(RowParameters.number(type)).put(0));
             operation.finish();
         } catch (CudaOutOfMemoryException e) {
             fallback.run(source.asSlice(sourceOffset, sourceBytes), target.asSlice(targetOffset, targetBytes), onHost);

@@ -20,7 +20,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.IntFunction;
 
 /** Each kernel on made-up rows that are hard enough (outliers, zeros, subnormal numbers): its bytes against the scalar kernels', its speed on rows that are in the device's memory. */
 final class GpuKernels {
@@ -63,6 +69,7 @@ final class GpuKernels {
             }
             matrices();
             streams();
+            lines.add(restore());
         }
         return lines;
     }
@@ -91,7 +98,7 @@ final class GpuKernels {
     }
 
     private void kivi(MemorySegment rows, ElementType type, ElementType parameter, QuantShape.Grouping grouping, int bits, RopeTable table, boolean measured) {
-        java.util.function.IntFunction<QuantShape> shape = count -> new QuantShape(grouping, bits, 32, type, parameter, count, CHANNELS);
+        IntFunction<QuantShape> shape = count -> new QuantShape(grouping, bits, 32, type, parameter, count, CHANNELS);
         QuantShape whole = shape.apply(tokens);
         pair(new Pair("kivi " + bits + " bits " + (grouping == QuantShape.Grouping.TOKENS ? "K" : "V") + (table == null ? "" : " before RoPE") + ", " + type,
                 (kernel, count, from, outputs, back) -> kernel.quantize(shape.apply(count), new DeviceKernel.Rows(from, type, turn(table)), outputs[0], outputs[1], outputs[2]),
@@ -100,7 +107,7 @@ final class GpuKernels {
     }
 
     private void rotated(MemorySegment rows, ElementType type, ElementType parameter, int bits, RopeTable table, boolean measured) {
-        java.util.function.IntFunction<RotationShape> shape = count -> new RotationShape(bits, HEAD, 1, true, type, parameter, count, CHANNELS);
+        IntFunction<RotationShape> shape = count -> new RotationShape(bits, HEAD, 1, true, type, parameter, count, CHANNELS);
         RotationShape whole = shape.apply(tokens);
         pair(new Pair("rotated " + bits + " bits, means included" + (table == null ? "" : " before RoPE") + ", " + type, (kernel, count, from, outputs, back) -> {
             DeviceKernel.Rows there = new DeviceKernel.Rows(from, type, turn(table));
@@ -164,6 +171,48 @@ final class GpuKernels {
             same &= fetched.mismatch(expected[i]) < 0;
         }
         return same;
+    }
+
+    /** 4-bit codes in pinned memory to rows on the device: two threads, so that one's codes come while the other's are restored. */
+    private Line restore() {
+        long codeRow = CHANNELS / 2;
+        int count = (int) Math.min(tokens, PinnedRing.BYTES / codeRow);
+        QuantShape shape = new QuantShape(QuantShape.Grouping.CHANNELS, 4, 32, ElementType.F16, ElementType.F16, count, CHANNELS);
+        try (Arena arena = Arena.ofShared(); ExecutorService threads = Executors.newFixedThreadPool(2)) {
+            MemorySegment pinned = cuda.context().allocatePinned(arena, shape.codeBytes());
+            pinned.fill((byte) 0x35);
+            List<Future<?>> running = new ArrayList<>();
+            long start = System.nanoTime();
+            for (int thread = 0; thread < 2; thread++) {
+                running.add(threads.submit(() -> restore(shape, pinned)));
+            }
+            for (Future<?> one : running) {
+                one.get();
+            }
+            double rate = 2.0 * rounds * shape.codeBytes() / (System.nanoTime() - start);
+            return new Line("restore from pinned memory, GB/s of 4-bit codes", true, rate, "");
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof RuntimeException runtime ? runtime : new IllegalStateException(e);
+        }
+    }
+
+    private void restore(QuantShape shape, MemorySegment pinned) {
+        try (Arena arena = Arena.ofShared()) {
+            cuda.context().enter();
+            MemorySegment codes = memory.allocate(arena, shape.codeBytes());
+            MemorySegment parameters = memory.allocate(arena, 2 * shape.parameters());
+            MemorySegment rows = memory.allocate(arena, shape.rowBytes());
+            memory.fill(parameters, (byte) 0x11);
+            CudaStream stream = cuda.device().lane().stream();
+            for (int i = 0; i < rounds; i++) {
+                stream.upload(pinned, codes.address(), shape.codeBytes());
+                device.dequantize(shape, codes, parameters, parameters, new DeviceKernel.Rows(rows, ElementType.F16, null));
+            }
+            stream.synchronize();
+        }
     }
 
     private static RopeTable table(Arena arena, int tokens) {
@@ -254,7 +303,7 @@ final class GpuKernels {
             double seconds = rans.secondsOfMany(coded[0].asSlice(0, bytes), count, tables, Math.max(1, Math.min(STREAMS, tokens)), rounds);
             double rate = (double) Math.max(1, Math.min(STREAMS, tokens)) * count / seconds / 1e9;
             lines.add(new Line("rANS decode, " + Math.min(STREAMS, tokens) + " streams a launch, GB/s of symbols", decoded.mismatch(symbols) < 0, rate,
-                    String.format(java.util.Locale.ROOT, "%.0f GB/s of the f16 rows that 4-bit codes stand for", 4 * rate)));
+                    String.format(Locale.ROOT, "%.0f GB/s of the f16 rows that 4-bit codes stand for", 4 * rate)));
         } catch (MalformedDataException e) {
             lines.add(new Line("rANS decode", false, 0, e.getMessage()));
         }

@@ -96,7 +96,7 @@ final class Operation implements AutoCloseable {
 
     /** Looks for infinities and NaN among parameters; {@link #requireFinite} tells. */
     void findInfinite(ElementType type, long values, long count, long flags) {
-        Parameters parameters = parameters().put(values).put(0L).put(flags + 4).put(count).put(CudaDeviceKernel.number(type)).put(0);
+        Parameters parameters = parameters().put(values).put(0L).put(flags + 4).put(count).put(RowParameters.number(type)).put(0);
         launchFor(Kernel.CONVERT_FIND_INFINITE, count, parameters);
     }
 

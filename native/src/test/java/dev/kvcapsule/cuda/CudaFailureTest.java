@@ -66,8 +66,8 @@ class CudaFailureTest {
                 }
                 StandIn.fail("", 0, 0);
                 String what = call + " number " + at + ": " + failure;
-                // Threads share the calls: the one that was to fail may come a little later or not at all, but the first ones always come.
-                if (at < MOST_POSITIONS / 2) {
+                // Threads share the calls, and one may do all the work: later calls need not come, the first one does.
+                if (at == 0) {
                     assertTrue(failure != null, what);
                 }
                 if (failure != null) {
@@ -77,6 +77,9 @@ class CudaFailureTest {
                 }
                 long left = StandIn.alive() - alive;
                 assertTrue(GIVE_BACK.contains(call) ? left <= 1 : left == 0, what + " leaves " + left);
+                if (GIVE_BACK.contains(call)) {
+                    StandIn.forget();
+                }
                 assertArrayEquals(expected, use(cache, arena), "after " + what);
             }
         }

@@ -24,7 +24,7 @@ class GpuCheckTest {
         String table = out.toString(StandardCharsets.UTF_8);
         assertEquals(GpuCheck.GOOD, exit, table);
         assertFalse(table.contains("DIFFER"), table);
-        for (String what : new String[] {"stand-in on a processor", "copy within the device", "to the device", "us to ask for", "kivi 4 bits K before RoPE", "rotated 4 bits", "fp8", "projection", "rANS decode"}) {
+        for (String what : new String[] {"stand-in on a processor", "copy within the device", "to the device", "us to ask for", "kivi 4 bits K before RoPE", "rotated 4 bits", "fp8", "projection", "rANS decode", "restore from pinned memory"}) {
             assertTrue(table.contains(what), what + " is not in\n" + table);
         }
         assertEquals(0, StandIn.alive());
