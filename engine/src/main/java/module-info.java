@@ -19,6 +19,7 @@ module dev.kvcapsule.engine {
 
     uses dev.kvcapsule.engine.calibration.CalibrationFactory;
     uses dev.kvcapsule.engine.codec.CodecFactory;
+    uses dev.kvcapsule.engine.kernel.DeviceProvider;
     uses dev.kvcapsule.engine.linalg.LinearAlgebraProvider;
     uses dev.kvcapsule.engine.seal.CryptoProvider;
 }

@@ -1,5 +1,6 @@
 package dev.kvcapsule.bench;
 
+import dev.kvcapsule.engine.kernel.Devices;
 import dev.kvcapsule.engine.kernel.Kernels;
 import org.openjdk.jmh.annotations.Param;
 
@@ -27,12 +28,13 @@ public abstract class KernelBenchmark extends TileBenchmark {
         return engine;
     }
 
-    /** @throws IllegalArgumentException if there are none of that name */
+    /** @throws IllegalArgumentException if there are none of that name; IllegalStateException if its device cannot be had */
     static Kernels byName(String name) {
         return switch (name) {
             case "panama" -> Kernels.panama();
             case "scalar" -> Kernels.scalar();
-            default -> throw new IllegalArgumentException("kernels '" + name + "' are neither panama nor scalar");
+            case "cuda" -> Devices.named(name, Kernels.best());
+            default -> throw new IllegalArgumentException("kernels '" + name + "' are none of panama, scalar, cuda");
         };
     }
 }

@@ -1,9 +1,12 @@
 package dev.kvcapsule.bench;
 
 import dev.kvcapsule.bench.ShortRunner.Series;
+import dev.kvcapsule.engine.kernel.DeviceProvider;
+import dev.kvcapsule.engine.kernel.Devices;
 import dev.kvcapsule.engine.kernel.Kernels;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,6 +28,7 @@ import picocli.CommandLine.ParameterException;
         footer = {"", "--jmh ARG...   runs the whole JMH suite instead; what follows goes to JMH (--jmh -h lists its options)"})
 public final class ShortBench implements Callable<Integer> {
     private static final String JMH = "--jmh";
+    private static final String CUDA = "cuda";
     private static final int WRONG_USAGE = 2;
     private static final double KERNEL_SHARE = 0.4;
     private static final double NANOS = 1e9;
@@ -79,11 +83,14 @@ public final class ShortBench implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        checkDevice();
+        checkSeconds();
         PrintWriter out = spec.commandLine().getOut();
-        List<String> kernels = Kernels.whyNotPanama() == null ? List.of("panama", "scalar") : List.of("scalar");
+        List<String> kernels = new ArrayList<>(Kernels.whyNotPanama() == null ? List.of("panama", "scalar") : List.of("scalar"));
         if (kernels.size() == 1) {
             spec.commandLine().getErr().println("capsule: note: scalar kernels only: " + Kernels.whyNotPanama());
+        }
+        if (isOnDevice()) {
+            kernels.addFirst(CUDA);
         }
         ShortSuite suite = new ShortSuite(kernels);
         List<ShortCase> single = chosen(suite.kernels());
@@ -119,15 +126,27 @@ public final class ShortBench implements Callable<Integer> {
         }
     }
 
-    private void checkDevice() {
-        switch (device) {
-            case "cpu", "auto" -> {}
-            case "cuda" -> throw new ParameterException(spec.commandLine(), "--device cuda: this version has no CUDA kernels; use cpu or auto");
-            default -> throw new ParameterException(spec.commandLine(), "--device " + device + " is none of cpu, cuda, auto");
-        }
+    private void checkSeconds() {
         if (seconds < 0) {
             throw new ParameterException(spec.commandLine(), "--seconds " + seconds + " is negative");
         }
+    }
+
+    /** Whether a device is asked for, or welcome and there. */
+    private boolean isOnDevice() {
+        String why = Devices.provider(CUDA).map(DeviceProvider::whyNot).orElse(null);
+        boolean there = why == null && Devices.provider(CUDA).isPresent();
+        return switch (device) {
+            case "cpu" -> false;
+            case "auto" -> there;
+            case CUDA -> {
+                if (!there) {
+                    throw new ParameterException(spec.commandLine(), "--device cuda: " + (why == null ? "no module for it is on the class path" : why));
+                }
+                yield true;
+            }
+            default -> throw new ParameterException(spec.commandLine(), "--device " + device + " is none of cpu, cuda, auto");
+        };
     }
 
     private List<ShortCase> chosen(List<ShortCase> cases) {

@@ -23,10 +23,12 @@ final class ShortSuite {
             "rotated:bits=4", "klt:basis=none,group=1");
 
     private final List<String> kernelNames;
+    private final String host;
 
-    /** @param kernelNames panama and scalar, or one of them; the first is the one that has to reach the targets */
+    /** @param kernelNames panama and scalar, or one of them, after that of a device if there is one; the first of the processor has to reach the targets */
     ShortSuite(List<String> kernelNames) {
         this.kernelNames = List.copyOf(kernelNames);
+        this.host = kernelNames.stream().filter(name -> !name.equals("cuda")).findFirst().orElseThrow();
     }
 
     /** Single kernels, and what compares with them. */
@@ -36,7 +38,7 @@ final class ShortSuite {
         cases.add(ShortCase.of("copy, tile by tile", copy, copy::tile));
         cases.add(ShortCase.of("copy, 94 MB at once", copy, copy::whole));
         for (String kernels : kernelNames) {
-            boolean fast = kernels.equals(kernelNames.getFirst());
+            boolean fast = kernels.equals(host);
             for (int bits : fast ? new int[] {4, 2} : new int[] {4}) {
                 for (Part part : Part.values()) {
                     quant(cases, kernels, bits, part, fast);
@@ -139,8 +141,9 @@ final class ShortSuite {
             EndToEndBenchmark benchmark = new EndToEndBenchmark();
             benchmark.kernels = kernelNames.getFirst();
             benchmark.codec = codec;
-            boolean plain4 = codec.endsWith("bits=4,entropy=off");
-            boolean lossless = codec.equals("lossless");
+            boolean onHost = host.equals(kernelNames.getFirst());
+            boolean plain4 = onHost && codec.endsWith("bits=4,entropy=off");
+            boolean lossless = onHost && codec.equals("lossless");
             for (int threads = 1; threads <= (codec.equals("raw") || codec.equals("fp8") ? 1 : 2); threads++) {
                 int count = threads;
                 String suffix = ", " + threads + (threads == 1 ? " thread" : " threads");

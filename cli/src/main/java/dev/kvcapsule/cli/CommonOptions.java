@@ -20,6 +20,8 @@ final class CommonOptions {
     @Option(names = "--json", description = "Print one JSON object on standard output.")
     private boolean json;
 
+    private DeviceChoice choice;
+
     @CommandLine.Spec(CommandLine.Spec.Target.MIXEE)
     private CommandLine.Model.CommandSpec spec;
 
@@ -55,12 +57,19 @@ final class CommonOptions {
      * @param bases where shared bases are found
      */
     PipelineOptions pipeline(CodecSpec codec, long rawBytes, Progress progress, Bases bases) {
-        switch (device) {
-            case "cpu", "auto" -> {}
-            case "cuda" -> throw new CommandLine.ParameterException(spec.commandLine(), "--device cuda: this version has no CUDA kernels; use cpu or auto");
-            default -> throw new CommandLine.ParameterException(spec.commandLine(), "--device " + device + " is none of cpu, cuda, auto");
+        choice = DeviceChoice.of(device, ColdStart.kernels(codec, rawBytes));
+        // One thread's tile is computed while another's is copied; a third is written.
+        return new PipelineOptions(choice.isDevice() ? Math.max(2, threads()) : threads(), choice.kernels(), progress, bases);
+    }
+
+    /** Says where kernels ran, once {@link #pipeline} has chosen. */
+    void report(JsonReport json) {
+        if (choice != null) {
+            json.put("device", choice.name());
+            if (choice.whyNoDevice() != null) {
+                json.put("why_no_device", choice.whyNoDevice());
+            }
         }
-        return new PipelineOptions(threads(), ColdStart.kernels(codec, rawBytes), progress, bases);
     }
 
     /** Kernels for work that is not counted in bytes. */

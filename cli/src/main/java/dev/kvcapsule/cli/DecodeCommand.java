@@ -179,6 +179,7 @@ final class DecodeCommand implements Callable<Integer> {
                     .put("seconds", seconds)
                     .put("codec", report.manifest().codec().toString());
             report.trailer().ifPresent(trailer -> json.put("relative_error", trailer.relativeError()));
+            options.report(json);
             options.out().println(json);
         } else if (!standard) {
             options.out().printf(Locale.ROOT, "%s: %d tokens, %d layers, %s, %.2f s%n", output, report.written().tokens(), report.written().layers(),

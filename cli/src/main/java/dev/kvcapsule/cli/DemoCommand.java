@@ -104,7 +104,7 @@ final class DemoCommand implements Callable<Integer> {
             throw new IllegalStateException("codec " + codec.spec() + " is lossless and did not give back the file");
         }
         try (InputFile in = InputFile.open(restored)) {
-            CacheComparison comparison = CacheComparison.of(cache, CacheFormats.read(in.bytes(), facts), pipeline.kernels(), Progress.NONE);
+            CacheComparison comparison = CacheComparison.of(cache, CacheFormats.read(in.bytes(), facts), pipeline.kernels().onHost(), Progress.NONE);
             double attention = comparison.layers().stream().mapToDouble(LayerDifference::attention).average().orElse(0);
             return new Row(name, report.capsuleBytes(), (double) Files.size(state) / report.capsuleBytes(), comparison, attention, encode, decode);
         }

@@ -2,6 +2,8 @@ package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.codec.CodecFactory;
 import dev.kvcapsule.engine.codec.Codecs;
+import dev.kvcapsule.engine.kernel.DeviceProvider;
+import dev.kvcapsule.engine.kernel.Devices;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.linalg.LinearAlgebra;
 import dev.kvcapsule.engine.linalg.LinearAlgebras;
@@ -37,7 +39,7 @@ final class DoctorCommand implements Callable<Integer> {
         findings.add(kernels());
         findings.add(aotCache());
         findings.add(new Finding("codecs", String.valueOf(Codecs.all().size()), Codecs.all().stream().map(CodecFactory::name).collect(Collectors.joining(", "))));
-        findings.add(new Finding("cuda", "no", "this version has no CUDA kernels; codecs run on the processor"));
+        findings.add(cuda());
         findings.add(linearAlgebra());
         findings.add(crypto());
         findings.add(libllama());
@@ -78,6 +80,18 @@ final class DoctorCommand implements Callable<Integer> {
         String cache = System.getProperty("kvcapsule.aot", "");
         boolean used = !cache.isEmpty() && Files.exists(Path.of(cache));
         return new Finding("aot", used ? "yes" : "no", used ? "starts from " + cache : "no AOT cache: starting takes longer; ./capsule makes one when it builds");
+    }
+
+    private static Finding cuda() {
+        DeviceProvider cuda = Devices.provider("cuda").orElse(null);
+        String why = cuda == null ? "no module for it is on the class path" : cuda.whyNot();
+        if (why != null) {
+            return new Finding("cuda", "no", why + "; codecs run on the processor");
+        }
+        Map<String, String> facts = new LinkedHashMap<>(cuda.facts());
+        facts.replace("memory", Sizes.text(Long.parseLong(facts.get("memory"))));
+        facts.replace("memory_free", Sizes.text(Long.parseLong(facts.get("memory_free"))));
+        return new Finding("cuda", "yes", facts.entrySet().stream().map(fact -> fact.getKey().replace('_', ' ') + " " + fact.getValue()).collect(Collectors.joining(", ")));
     }
 
     private static Finding linearAlgebra() {

@@ -184,6 +184,7 @@ final class EncodeCommand implements Callable<Integer> {
             if (sealing != null) {
                 json.put("seal", SealReport.of(sealing.claims()));
             }
+            options.report(json);
             options.out().println(json);
         } else if (!standard) {
             options.out().printf(Locale.ROOT, "%s: %d tokens, %d layers, %s -> %s (%.2fx), relative error %.2g, %s%.2f s%n", output, cache.layout().tokens(),

@@ -2,6 +2,7 @@ package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.kernel.DeviceException;
 import dev.kvcapsule.engine.keys.KeyException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -93,6 +94,7 @@ final class Failures implements CommandLine.IExecutionExceptionHandler, CommandL
             case AccessDeniedException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", e.getFile() + ": access denied");
             case FileSystemException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", e.getMessage());
             case IOException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", reason(e));
+            case DeviceException e -> new Failure(ExitCode.INPUT_OUTPUT, "device", e.getMessage());
             case UsageException e -> new Failure(ExitCode.USAGE, "usage", e.getMessage());
             case UnsupportedOperationException e when e.getMessage() != null -> new Failure(ExitCode.USAGE, "unsupported", e.getMessage());
             case OutOfMemoryError e -> new Failure(ExitCode.INPUT_OUTPUT, "memory",

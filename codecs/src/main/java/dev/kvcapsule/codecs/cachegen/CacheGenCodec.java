@@ -41,6 +41,11 @@ record CacheGenCodec(CodecSpec spec, int level, int group, boolean beforeRope, i
     }
 
     @Override
+    public boolean readsCacheFirst() {
+        return true;
+    }
+
+    @Override
     public Codec fit(KvCache cache, FitOptions options) {
         int count = 0;
         for (SubCache sub : cache.layout().subCaches()) {

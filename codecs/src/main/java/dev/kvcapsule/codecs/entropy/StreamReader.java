@@ -5,18 +5,21 @@ import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.RansContexts;
 import dev.kvcapsule.engine.kernel.RansKernel;
 import dev.kvcapsule.engine.kernel.RansTables;
+import dev.kvcapsule.engine.memory.MemoryPlace;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** Reads the streams of a tile payload in the order in which a {@link StreamWriter} appended them. Total: any bytes decode or are refused. */
 public final class StreamReader {
     private final RansKernel rans;
+    private final MemoryPlace memory;
     private MemorySegment in = MemorySegment.NULL;
     private long position;
 
     /** A reader for one thread. */
     public StreamReader(Kernels kernels) {
         this.rans = kernels.rans();
+        this.memory = kernels.memory();
     }
 
     /** Starts at the beginning of a payload. */
@@ -57,7 +60,7 @@ public final class StreamReader {
                 if (body != 1) {
                     throw malformed("constant stream of " + body + " bytes");
                 }
-                scratch.asSlice(0, count).fill(bytes.get(ValueLayout.JAVA_BYTE, 0));
+                memory.fill(scratch.asSlice(0, count), bytes.get(ValueLayout.JAVA_BYTE, 0));
             }
             case StreamWriter.RANS -> decode(bytes, 0, RansContexts.constant(0), count, scratch);
             case StreamWriter.RANS_BY_POSITION -> throw malformed("stream has position classes where none belong");

@@ -59,7 +59,7 @@ public final class StreamWriter implements AutoCloseable {
     /** Appends a stream as it is. */
     public void raw(MemorySegment symbols, long count) {
         header(RAW, count);
-        MemorySegment.copy(symbols, 0, out, position, count);
+        kernels.memory().copy(symbols, 0, out, position, count);
         position += count;
     }
 

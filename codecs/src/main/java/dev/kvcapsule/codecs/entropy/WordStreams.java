@@ -17,12 +17,13 @@ public final class WordStreams implements AutoCloseable {
 
     private final Kernels kernels;
     private final boolean coded;
-    private final GrowingBuffer planes = new GrowingBuffer();
+    private final GrowingBuffer planes;
 
     /** @param coded whether planes are coded; a parameter of the codec, since the reader must know */
     public WordStreams(Kernels kernels, boolean coded) {
         this.kernels = kernels;
         this.coded = coded;
+        this.planes = new GrowingBuffer(kernels.memory());
     }
 
     /** An upper bound of what {@link #write} appends for {@code count} words. */
@@ -62,7 +63,7 @@ public final class WordStreams implements AutoCloseable {
             MemorySegment slot = split.asSlice(plane * count, count);
             MemorySegment symbols = plane == 0 ? reader.next(count, slot) : reader.next(count, period, slot);
             if (symbols.address() != slot.address()) {
-                slot.copyFrom(symbols.asSlice(0, count));
+                kernels.memory().copy(symbols, 0, slot, 0, count);
             }
         }
         kernels.bytePlane().join(split, WORD_BYTES, count, scratch);

@@ -14,12 +14,14 @@ import java.lang.foreign.MemorySegment;
 /** Codes tiles of a {@link KiviCodec}: for each tensor the streams of codes, zero points and steps. */
 final class KiviCoder extends QuantizingCoder {
     private final KiviCodec codec;
-    private final GrowingBuffer zeroBuffer = new GrowingBuffer();
-    private final GrowingBuffer stepBuffer = new GrowingBuffer();
+    private final GrowingBuffer zeroBuffer;
+    private final GrowingBuffer stepBuffer;
 
     KiviCoder(KiviCodec codec, Kernels kernels) {
         super(kernels, codec.beforeRope(), codec.entropy());
         this.codec = codec;
+        this.zeroBuffer = new GrowingBuffer(kernels.memory());
+        this.stepBuffer = new GrowingBuffer(kernels.memory());
     }
 
     private QuantShape shape(TileTensor tensor) {
@@ -39,12 +41,14 @@ final class KiviCoder extends QuantizingCoder {
     }
 
     @Override
-    protected boolean encode(TileTensor tensor, MemorySegment values) {
+    protected boolean encode(TileTensor tensor) {
         QuantShape shape = shape(tensor);
         MemorySegment codes = codes(shape.codeBytes());
         MemorySegment zeros = zeroBuffer.atLeast(2 * shape.parameters());
         MemorySegment steps = stepBuffer.atLeast(2 * shape.parameters());
-        if (kernels.quant().quantize(shape, values, 0, codes, 0, zeros, 0, steps, 0) > 0) {
+        long refused = rows.isOnDevice(tensor) ? kernels.device().quantize(shape, rows.onDevice(tensor), codes, zeros, steps)
+                : kernels.quant().quantize(shape, rows.load(tensor), 0, codes, 0, zeros, 0, steps, 0);
+        if (refused > 0) {
             return false;
         }
         writeCodes(codes, shape.codeBytes());
@@ -54,12 +58,17 @@ final class KiviCoder extends QuantizingCoder {
     }
 
     @Override
-    protected void decode(TileTensor tensor, MemorySegment target) throws MalformedDataException {
+    protected void decode(TileTensor tensor) throws MalformedDataException {
         QuantShape shape = shape(tensor);
         MemorySegment codes = readCodes(shape.codeBytes());
         MemorySegment zeros = readWords(shape.parameters(), period(shape), zeroBuffer);
         MemorySegment steps = readWords(shape.parameters(), period(shape), stepBuffer);
-        kernels.quant().dequantize(shape, codes, 0, zeros, 0, steps, 0, target, 0);
+        if (rows.isOnDevice(tensor)) {
+            kernels.device().dequantize(shape, codes, zeros, steps, rows.onDevice(tensor));
+            return;
+        }
+        kernels.quant().dequantize(shape, codes, 0, zeros, 0, steps, 0, rows.target(tensor), 0);
+        rows.store(tensor);
     }
 
     @Override

@@ -59,6 +59,11 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
     }
 
     @Override
+    public boolean readsCacheFirst() {
+        return true;
+    }
+
+    @Override
     public Codec fit(KvCache cache, FitOptions options) throws IOException {
         return KltFitting.fit(this, cache, options);
     }

@@ -77,6 +77,11 @@ record KvtcCodec(CodecSpec spec, KvtcSettings settings, MemorySegment basis, Lis
     }
 
     @Override
+    public boolean readsCacheFirst() {
+        return true;
+    }
+
+    @Override
     public Codec fit(KvCache cache, FitOptions options) throws IOException {
         if (settings.basis().equals(KvtcSettings.NO_BASIS)) {
             throw new CapsuleRefusedException("codec kvtc needs a shared basis: make one by calibration and name it with basis=DIGEST");

@@ -4,6 +4,7 @@ import dev.kvcapsule.engine.cache.DType;
 import dev.kvcapsule.engine.cache.Part;
 import dev.kvcapsule.engine.cache.Rope;
 import dev.kvcapsule.engine.codec.TileTensor;
+import dev.kvcapsule.engine.kernel.DeviceKernel;
 import dev.kvcapsule.engine.kernel.ElementType;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.RopeKernel;
@@ -34,6 +35,22 @@ public final class QuantizerRows implements AutoCloseable {
 
     private boolean isDirect(TileTensor tensor) {
         return tensor.type() != DType.F8_E4M3 && tensor.type().isScalar() && !undoesRope(tensor);
+    }
+
+    /** Whether the kernels' device reads and writes this tensor's rows itself, in its own type and with RoPE; then {@link #onDevice} has them. */
+    public boolean isOnDevice(TileTensor tensor) {
+        boolean known = tensor.type() == DType.F16 || tensor.type() == DType.BF16 || tensor.type() == DType.F32;
+        return kernels.device() != null && known;
+    }
+
+    /** A tensor's rows for the kernels' device. */
+    public DeviceKernel.Rows onDevice(TileTensor tensor) {
+        DeviceKernel.Turn turn = null;
+        if (undoesRope(tensor)) {
+            Rope rope = tensor.layer().rope().orElseThrow();
+            turn = new DeviceKernel.Turn(tables.get(rope, tensor.positions()), pairing(rope), tensor.headDim());
+        }
+        return new DeviceKernel.Rows(tensor.rows(), ElementType.of(tensor.type()), turn);
     }
 
     /** The type of what {@link #load} returns and {@link #target} takes. */
@@ -78,8 +95,11 @@ public final class QuantizerRows implements AutoCloseable {
 
     private void rotate(TileTensor tensor, MemorySegment rows, boolean inverse) {
         Rope rope = tensor.layer().rope().orElseThrow();
-        RopeKernel.Pairing pairing = rope.pairing() == Rope.Pairing.INTERLEAVED ? RopeKernel.Pairing.INTERLEAVED : RopeKernel.Pairing.HALVES;
-        kernels.rope().rotate(tables.get(rope, tensor.positions()), 0, rows, 0, tensor.tokens(), tensor.layer().kvHeads(), tensor.headDim(), pairing, inverse);
+        kernels.rope().rotate(tables.get(rope, tensor.positions()), 0, rows, 0, tensor.tokens(), tensor.layer().kvHeads(), tensor.headDim(), pairing(rope), inverse);
+    }
+
+    private static RopeKernel.Pairing pairing(Rope rope) {
+        return rope.pairing() == Rope.Pairing.INTERLEAVED ? RopeKernel.Pairing.INTERLEAVED : RopeKernel.Pairing.HALVES;
     }
 
     private MemorySegment floats(TileTensor tensor) {

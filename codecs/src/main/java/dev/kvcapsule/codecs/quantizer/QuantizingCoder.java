@@ -24,7 +24,7 @@ public abstract class QuantizingCoder implements TileCoder {
     private final StreamWriter writer;
     private final StreamReader reader;
     private final WordStreams words;
-    private final GrowingBuffer codes = new GrowingBuffer();
+    private final GrowingBuffer codes;
 
     /**
      * @param beforeRope whether keys are quantized as they were before RoPE
@@ -37,26 +37,25 @@ public abstract class QuantizingCoder implements TileCoder {
         this.writer = new StreamWriter(kernels);
         this.reader = new StreamReader(kernels);
         this.words = new WordStreams(kernels, entropy);
+        this.codes = new GrowingBuffer(kernels.memory());
     }
 
-    /** An upper bound of what {@link #encode(TileTensor, MemorySegment)} writes. */
+    /** An upper bound of what {@link #encode(TileTensor)} writes. */
     protected abstract long maxEncodedBytes(TileTensor tensor);
 
     /**
      * Quantizes a tensor and writes its streams.
      *
-     * @param values what {@link QuantizerRows#load} gave for it
      * @return false if it cannot be represented
      */
-    protected abstract boolean encode(TileTensor tensor, MemorySegment values);
+    protected abstract boolean encode(TileTensor tensor);
 
     /**
      * Reads a tensor's streams and restores it.
      *
-     * @param target where the values go
      * @throws IllegalArgumentException if a parameter is not finite
      */
-    protected abstract void decode(TileTensor tensor, MemorySegment target) throws MalformedDataException;
+    protected abstract void decode(TileTensor tensor) throws MalformedDataException;
 
     /** Scratch for a tensor's packed codes. */
     protected final MemorySegment codes(long bytes) {
@@ -88,6 +87,11 @@ public abstract class QuantizingCoder implements TileCoder {
     }
 
     @Override
+    public final boolean worksOnDevice(List<TileTensor> tensors) {
+        return tensors.stream().allMatch(rows::isOnDevice);
+    }
+
+    @Override
     public final long maxEncodedBytes(List<TileTensor> tensors) {
         return tensors.stream().mapToLong(this::maxEncodedBytes).sum();
     }
@@ -96,7 +100,7 @@ public abstract class QuantizingCoder implements TileCoder {
     public final long encode(Tile tile, List<TileTensor> tensors, MemorySegment out) {
         writer.begin(out);
         for (TileTensor tensor : tensors) {
-            if (!encode(tensor, rows.load(tensor))) {
+            if (!encode(tensor)) {
                 return UNREPRESENTABLE;
             }
         }
@@ -108,11 +112,10 @@ public abstract class QuantizingCoder implements TileCoder {
         reader.begin(in);
         for (TileTensor tensor : tensors) {
             try {
-                decode(tensor, rows.target(tensor));
+                decode(tensor);
             } catch (IllegalArgumentException e) {
                 throw new MalformedDataException("layer " + tensor.layer().layer() + " " + tensor.part().letter() + ": " + e.getMessage());
             }
-            rows.store(tensor);
         }
         reader.end();
     }

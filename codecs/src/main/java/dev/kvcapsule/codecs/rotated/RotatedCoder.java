@@ -5,6 +5,7 @@ import dev.kvcapsule.codecs.entropy.WordStreams;
 import dev.kvcapsule.codecs.quantizer.QuantizingCoder;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.codec.TileTensor;
+import dev.kvcapsule.engine.kernel.DeviceKernel;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.RotationShape;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
@@ -13,12 +14,14 @@ import java.lang.foreign.MemorySegment;
 /** Codes tiles of a {@link RotatedCodec}: for each tensor the streams of codes, gains and, if they are removed, channel means. */
 final class RotatedCoder extends QuantizingCoder {
     private final RotatedCodec codec;
-    private final GrowingBuffer gainBuffer = new GrowingBuffer();
-    private final GrowingBuffer meanBuffer = new GrowingBuffer();
+    private final GrowingBuffer gainBuffer;
+    private final GrowingBuffer meanBuffer;
 
     RotatedCoder(RotatedCodec codec, Kernels kernels) {
         super(kernels, codec.beforeRope(), codec.entropy());
         this.codec = codec;
+        this.gainBuffer = new GrowingBuffer(kernels.memory());
+        this.meanBuffer = new GrowingBuffer(kernels.memory());
     }
 
     /** What is rotated together and has one gain: a head, or an even share of one that is wider than the kernels take (a row whose heads nobody named). */
@@ -38,15 +41,12 @@ final class RotatedCoder extends QuantizingCoder {
     }
 
     @Override
-    protected boolean encode(TileTensor tensor, MemorySegment values) {
+    protected boolean encode(TileTensor tensor) {
         RotationShape shape = shape(tensor);
         MemorySegment codes = codes(shape.codeBytes());
         MemorySegment gains = gainBuffer.atLeast(2 * shape.gains());
         MemorySegment means = meanBuffer.atLeast(2L * shape.channels());
-        if (codec.mean()) {
-            kernels.hadamard().means(shape, values, 0, means, 0);
-        }
-        if (kernels.hadamard().encode(shape, values, 0, means, 0, codes, 0, gains, 0) > 0) {
+        if (quantize(tensor, shape, means, codes, gains) > 0) {
             return false;
         }
         writeCodes(codes, shape.codeBytes());
@@ -57,13 +57,34 @@ final class RotatedCoder extends QuantizingCoder {
         return true;
     }
 
+    /** @return heads that cannot be represented */
+    private long quantize(TileTensor tensor, RotationShape shape, MemorySegment means, MemorySegment codes, MemorySegment gains) {
+        if (rows.isOnDevice(tensor)) {
+            DeviceKernel.Rows there = rows.onDevice(tensor);
+            if (codec.mean()) {
+                kernels.device().means(shape, there, means);
+            }
+            return kernels.device().encode(shape, there, means, codes, gains);
+        }
+        MemorySegment values = rows.load(tensor);
+        if (codec.mean()) {
+            kernels.hadamard().means(shape, values, 0, means, 0);
+        }
+        return kernels.hadamard().encode(shape, values, 0, means, 0, codes, 0, gains, 0);
+    }
+
     @Override
-    protected void decode(TileTensor tensor, MemorySegment target) throws MalformedDataException {
+    protected void decode(TileTensor tensor) throws MalformedDataException {
         RotationShape shape = shape(tensor);
         MemorySegment codes = readCodes(shape.codeBytes());
         MemorySegment gains = readWords(shape.gains(), shape.heads(), gainBuffer);
         MemorySegment means = codec.mean() ? readWords(shape.channels(), 1, meanBuffer) : meanBuffer.atLeast(2L * shape.channels());
-        kernels.hadamard().decode(shape, codes, 0, gains, 0, means, 0, target, 0);
+        if (rows.isOnDevice(tensor)) {
+            kernels.device().decode(shape, codes, gains, means, rows.onDevice(tensor));
+            return;
+        }
+        kernels.hadamard().decode(shape, codes, 0, gains, 0, means, 0, rows.target(tensor), 0);
+        rows.store(tensor);
     }
 
     @Override

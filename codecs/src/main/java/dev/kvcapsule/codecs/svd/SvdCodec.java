@@ -55,6 +55,11 @@ record SvdCodec(CodecSpec spec, int rank, int bits, int layers, int sink, Memory
     }
 
     @Override
+    public boolean readsCacheFirst() {
+        return true;
+    }
+
+    @Override
     public Codec fit(KvCache cache, FitOptions options) throws IOException {
         MemorySegment carried = SvdFitting.factors(this, cache, options);
         return with(cache.layout(), carried);

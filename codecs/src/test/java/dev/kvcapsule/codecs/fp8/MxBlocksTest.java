@@ -1,5 +1,6 @@
 package dev.kvcapsule.codecs.fp8;
 
+import dev.kvcapsule.engine.kernel.MxBlocks;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;

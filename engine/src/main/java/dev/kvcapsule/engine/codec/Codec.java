@@ -40,6 +40,11 @@ public interface Codec {
         return this;
     }
 
+    /** Whether {@link #fit} reads the cache, which then has to be in the host's memory. */
+    default boolean readsCacheFirst() {
+        return false;
+    }
+
     /** What this codec shares between the tiles of a capsule and sends ahead of them; empty for most. Set once it is fitted or bound. */
     default MemorySegment basis() {
         return MemorySegment.NULL;

@@ -29,6 +29,15 @@ public interface TileCoder extends AutoCloseable {
     void decode(MemorySegment in, Tile tile, List<TileTensor> tensors) throws MalformedDataException;
 
     /**
+     * Whether it codes and restores these tensors where a device has them; otherwise rows have to be in the host's memory.
+     *
+     * @param tensors as at encoding or decoding time; memory does not matter
+     */
+    default boolean worksOnDevice(List<TileTensor> tensors) {
+        return false;
+    }
+
+    /**
      * Measures an error as the codec weighs it, if it was asked to keep one within bounds.
      *
      * @param original the tile's tensors

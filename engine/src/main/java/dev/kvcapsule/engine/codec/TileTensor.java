@@ -34,4 +34,9 @@ public record TileTensor(LayerLayout layer, Part part, int tokens, MemorySegment
     public long elements() {
         return (long) tokens * width();
     }
+
+    /** The same tensor with its rows in other memory. */
+    public TileTensor in(MemorySegment rows) {
+        return new TileTensor(layer, part, tokens, rows, positions);
+    }
 }

@@ -1,11 +1,12 @@
 package dev.kvcapsule.engine.kernel;
 
+import dev.kvcapsule.engine.memory.MemoryPlace;
 import java.util.Locale;
 
 /**
  * One implementation of every kernel.
  *
- * @param name "scalar" or "panama"
+ * @param name "scalar", "panama", or that of a device, such as "cuda"
  * @param convert floats to and from 16 bits
  * @param quant group quantization
  * @param hadamard rotated quantization
@@ -15,9 +16,16 @@ import java.util.Locale;
  * @param transform projection on a basis
  * @param gemm products of dense matrices
  * @param coefficients contexts and entropy coding of transform coefficients
+ * @param device what a device does beyond that; null on the processor
  */
 public record Kernels(String name, ConvertKernel convert, QuantKernel quant, HadamardKernel hadamard, RopeKernel rope, BytePlaneKernel bytePlane, RansKernel rans,
-        TransformKernel transform, GemmKernel gemm, CoefficientKernel coefficients) {
+        TransformKernel transform, GemmKernel gemm, CoefficientKernel coefficients, DeviceKernel device) {
+
+    /** Kernels of the processor. */
+    public Kernels(String name, ConvertKernel convert, QuantKernel quant, HadamardKernel hadamard, RopeKernel rope, BytePlaneKernel bytePlane, RansKernel rans,
+            TransformKernel transform, GemmKernel gemm, CoefficientKernel coefficients) {
+        this(name, convert, quant, hadamard, rope, bytePlane, rans, transform, gemm, coefficients, null);
+    }
 
     /** System property that forces a choice: {@code scalar} or {@code panama}; a choice that cannot be had fails. */
     public static final String PROPERTY = "kvcapsule.kernels";
@@ -58,7 +66,17 @@ public record Kernels(String name, ConvertKernel convert, QuantKernel quant, Had
 
     /** These kernels with the matrix products, and what codecs with matrices code, of others. */
     public Kernels withMatricesOf(Kernels others) {
-        return new Kernels(name + "+" + others.name, convert, quant, hadamard, rope, bytePlane, rans, others.transform, others.gemm, others.coefficients);
+        return new Kernels(name + "+" + others.name, convert, quant, hadamard, rope, bytePlane, rans, others.transform, others.gemm, others.coefficients, device);
+    }
+
+    /** Where intermediate results are best kept. */
+    public MemoryPlace memory() {
+        return device == null ? MemoryPlace.HOST : device.memory();
+    }
+
+    /** Kernels for small pieces of the host's memory, which no device is worth asking for. */
+    public Kernels onHost() {
+        return device == null ? this : device.host();
     }
 
     /** Whether {@value #PROPERTY} forces a choice. */

@@ -75,8 +75,13 @@ public final class RansContexts {
         return map[(int) (position % map.length)];
     }
 
-    /** Largest table number named. */
-    int largestTable() {
+    /** {@return the table of each position of a period; a fresh array} */
+    public byte[] map() {
+        return map.clone();
+    }
+
+    /** {@return the largest table number named} */
+    public int largestTable() {
         return largest;
     }
 

@@ -3,6 +3,7 @@ package dev.kvcapsule.engine.kernel;
 import dev.kvcapsule.engine.MalformedDataException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -18,6 +19,8 @@ public final class RansTables {
 
     /** Most tables in a set. */
     public static final int MAX_TABLES = 64;
+
+    private static final ValueLayout.OfInt ENTRY = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Number of tables in {@link #byteTables}. */
     static final int BYTE_TABLES = 6;
@@ -186,6 +189,41 @@ public final class RansTables {
             }
         }
         return bits;
+    }
+
+    /** Forms of the tables that kernels look things up in. */
+    public enum Form {
+        /** Rank, frequency and symbol by slot: see {@link RansTables#decodeEntries}. */
+        DECODE(SLOTS),
+        /** First slot and frequency by symbol: see {@link RansTables#encodeEntries}. */
+        ENCODE(SYMBOLS),
+        /** Slots by first slot and rank. */
+        SLOTS_OF_RANKS(SLOTS);
+
+        private final int entries;
+
+        Form(int entries) {
+            this.entries = entries;
+        }
+    }
+
+    /** {@return the bytes of {@link #write(Form, MemorySegment)}} */
+    public long bytes(Form form) {
+        return 4L * form.entries * count();
+    }
+
+    /**
+     * Writes a form of all tables, one after the other, as little-endian u32.
+     *
+     * @param to segment of at least {@link #bytes} bytes
+     */
+    public void write(Form form, MemorySegment to) {
+        int[] entries = switch (form) {
+            case DECODE -> decodeEntries();
+            case ENCODE -> encodeEntries();
+            case SLOTS_OF_RANKS -> encodeSlots();
+        };
+        MemorySegment.copy(entries, 0, to, ENTRY, 0, entries.length);
     }
 
     /**

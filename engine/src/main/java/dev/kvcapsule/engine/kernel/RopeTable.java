@@ -53,11 +53,13 @@ public final class RopeTable {
         return pairs;
     }
 
-    MemorySegment cosines() {
+    /** {@return cosines as binary32, [position][pair]; read-only, with 64 bytes behind them} */
+    public MemorySegment cosines() {
         return cosines;
     }
 
-    MemorySegment sines() {
+    /** {@return sines, as {@link #cosines}} */
+    public MemorySegment sines() {
         return sines;
     }
 }

@@ -65,4 +65,11 @@ public record RotationShape(int bits, int headDim, long seed, boolean centered, 
     public long rowBytes() {
         return (long) tokens * channels * rows.bytes();
     }
+
+    /** {@return the numbers that coding such a slice takes} */
+    public RotationConstants constants() {
+        RotationTables tables = new RotationTables(bits, headDim);
+        return new RotationConstants(tables.unit, tables.centroids, tables.thresholds, tables.gainScale, tables.decodeScale,
+                RotationTables.energyLimit(parameter), RotationTables.signWords(seed, channels));
+    }
 }

@@ -41,21 +41,24 @@ final class RotationTables {
         decodeScale = (float) (max / (top * Math.sqrt(block)));
     }
 
-    /**
-     * The sign of each channel, 1 or -1: bit {@code c % 64} of word {@code c / 64} of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014),
-     * padded with 1 to {@code length}.
-     */
+    /** The signs of channels, 64 a word: bit {@code c % 64} of word {@code c / 64} of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) is set for -1. */
+    static long[] signWords(long seed, int channels) {
+        long[] words = new long[Math.ceilDiv(channels, 64)];
+        for (int i = 0; i < words.length; i++) {
+            long word = seed + (i + 1) * 0x9E3779B97F4A7C15L;
+            word = (word ^ (word >>> 30)) * 0xBF58476D1CE4E5B9L;
+            word = (word ^ (word >>> 27)) * 0x94D049BB133111EBL;
+            words[i] = word ^ word >>> 31;
+        }
+        return words;
+    }
+
+    /** The sign of each channel, 1 or -1, padded with 1 to {@code length}. */
     static short[] signs(long seed, int channels, int length) {
+        long[] words = signWords(seed, channels);
         short[] signs = new short[length];
-        long word = 0;
         for (int c = 0; c < length; c++) {
-            if (c % 64 == 0) {
-                word = seed + (c / 64 + 1) * 0x9E3779B97F4A7C15L;
-                word = (word ^ (word >>> 30)) * 0xBF58476D1CE4E5B9L;
-                word = (word ^ (word >>> 27)) * 0x94D049BB133111EBL;
-                word ^= word >>> 31;
-            }
-            signs[c] = (short) (c < channels && ((word >>> c) & 1) != 0 ? -1 : 1);
+            signs[c] = (short) (c < channels && (words[c / 64] >>> c & 1) != 0 ? -1 : 1);
         }
         return signs;
     }

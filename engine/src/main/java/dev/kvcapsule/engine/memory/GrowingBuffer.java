@@ -8,13 +8,19 @@ import java.lang.foreign.MemorySegment;
  * and again: it soon has its final size and is never allocated again. What is given back to the system is zeroed first.
  */
 public final class GrowingBuffer implements AutoCloseable {
-    private static final long ALIGNMENT = 64;
-
+    private final MemoryPlace place;
     private Arena arena;
     private MemorySegment segment = MemorySegment.NULL;
 
-    /** Empty; memory is taken when it is asked for. */
-    public GrowingBuffer() {}
+    /** Empty; memory of the host is taken when it is asked for. */
+    public GrowingBuffer() {
+        this(MemoryPlace.HOST);
+    }
+
+    /** Empty; memory of that place is taken when it is asked for. */
+    public GrowingBuffer(MemoryPlace place) {
+        this.place = place;
+    }
 
     /**
      * Memory of at least {@code bytes} bytes, aligned to 64, with any contents; what an earlier call returned is gone if it was smaller.
@@ -24,7 +30,7 @@ public final class GrowingBuffer implements AutoCloseable {
         if (segment.byteSize() < bytes) {
             close();
             arena = Arena.ofShared();
-            segment = arena.allocate(bytes, ALIGNMENT);
+            segment = place.allocate(arena, bytes);
         }
         return segment;
     }
@@ -32,7 +38,7 @@ public final class GrowingBuffer implements AutoCloseable {
     @Override
     public void close() {
         if (arena != null) {
-            segment.fill((byte) 0);
+            place.clear(segment);
             arena.close();
             arena = null;
             segment = MemorySegment.NULL;

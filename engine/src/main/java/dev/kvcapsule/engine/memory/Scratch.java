@@ -12,21 +12,29 @@ import java.util.List;
 public final class Scratch implements AutoCloseable {
     private static final long ALIGNMENT = 64;
 
+    private final MemoryPlace place;
     private Arena arena = Arena.ofShared();
     private MemorySegment block = MemorySegment.NULL;
     private final List<MemorySegment> beside = new ArrayList<>();
     private long used;
     private long wanted;
 
-    /** Empty; memory is taken when it is asked for. */
-    public Scratch() {}
+    /** Empty; memory of the host is taken when it is asked for. */
+    public Scratch() {
+        this(MemoryPlace.HOST);
+    }
+
+    /** Empty; memory of that place is taken when it is asked for. */
+    public Scratch(MemoryPlace place) {
+        this.place = place;
+    }
 
     /** Takes everything back. */
     public void reset() {
         if (wanted > block.byteSize()) {
             close();
             arena = Arena.ofShared();
-            block = arena.allocate(wanted, ALIGNMENT);
+            block = place.allocate(arena, wanted);
         }
         used = 0;
         wanted = 0;
@@ -37,7 +45,7 @@ public final class Scratch implements AutoCloseable {
         long rounded = (bytes + ALIGNMENT - 1) & -ALIGNMENT;
         wanted += rounded;
         if (used + rounded > block.byteSize()) {
-            MemorySegment piece = arena.allocate(bytes, ALIGNMENT);
+            MemorySegment piece = place.allocate(arena, bytes);
             beside.add(piece);
             return piece;
         }
@@ -48,8 +56,10 @@ public final class Scratch implements AutoCloseable {
 
     @Override
     public void close() {
-        block.fill((byte) 0);
-        beside.forEach(piece -> piece.fill((byte) 0));
+        if (block.byteSize() > 0) {
+            place.clear(block);
+        }
+        beside.forEach(place::clear);
         beside.clear();
         arena.close();
     }

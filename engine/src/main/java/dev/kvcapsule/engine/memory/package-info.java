@@ -1,2 +1,2 @@
-/** Off-heap scratch memory with simple lifetimes. */
+/** Off-heap scratch memory with simple lifetimes, of the host or of a device. */
 package dev.kvcapsule.engine.memory;

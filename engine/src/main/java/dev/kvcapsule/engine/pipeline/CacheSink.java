@@ -27,6 +27,11 @@ public interface CacheSink {
      */
     void write(int sub, int layer, Part part, long offset, MemorySegment bytes) throws IOException;
 
+    /** Whether it is in a device's memory, and takes and gives segments of that. */
+    default boolean isDevice() {
+        return false;
+    }
+
     /** Forgets what was written: the capsule has been refused. Zeroes memory and files; called when no thread writes any more. */
     void discard() throws IOException;
 

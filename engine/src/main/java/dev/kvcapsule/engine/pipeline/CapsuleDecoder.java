@@ -15,6 +15,7 @@ import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
+import dev.kvcapsule.engine.memory.MemoryPlace;
 import dev.kvcapsule.engine.memory.Scratch;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -66,6 +67,9 @@ public final class CapsuleDecoder {
      * @throws CapsuleRefusedException the same for a sealed capsule; {@code target} has then been {@linkplain CacheSink#discard told to forget} it
      */
     public Trailer decode(CacheSink target, PipelineOptions options) throws IOException {
+        if (target.isDevice() && options.kernels().device() == null) {
+            throw new IllegalArgumentException("the cache is in a device's memory, and kernels " + options.kernels().name() + " do not run there");
+        }
         try {
             run(Optional.of(target), options, reader.manifest().layout().tensorBytes());
             return reader.finish();
@@ -166,7 +170,7 @@ public final class CapsuleDecoder {
             }
         };
         int jobs = wanted == null ? plan.size() : wanted.size();
-        new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(bound, options, reader, new TileOutput(layout, target.get()))
+        new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(bound, options, reader, new TileOutput(layout, target.get(), options.kernels().memory()), target.get().isDevice())
                 : new VerifyWorker(bound, options, reader)).run(jobs, stage);
     }
 
@@ -202,12 +206,22 @@ public final class CapsuleDecoder {
         }
     }
 
-    /** Checks and opens the frame, then decodes: a payload is not looked into before it is known to be what was written. */
-    private static void decode(CoderPair coders, FrameOpener opener, DecodeSlot slot, List<TileTensor> tensors) throws IOException {
+    /**
+     * Checks and opens the frame, then decodes: a payload is not looked into before it is known to be what was written.
+     *
+     * @param toHost what holds rows on their way to a device, where the codec does not work there itself; null if the rows are in the host's memory
+     */
+    private static void decode(CoderPair coders, FrameOpener opener, DecodeSlot slot, List<TileTensor> tensors, TileMover toHost) throws IOException {
         FrameOpener.Opened opened = opener.open(slot.frame);
         slot.leaf = opened.leaf();
         try {
-            coders.decode(opened.payload(), slot.tile, tensors);
+            if (toHost == null || coders.decodesOnDevice(opened.payload(), slot.tile, tensors)) {
+                coders.decode(opened.payload(), slot.tile, tensors);
+            } else {
+                List<TileTensor> there = toHost.room(tensors);
+                coders.decode(opened.payload(), slot.tile, there);
+                toHost.copy(there, tensors);
+            }
         } catch (MalformedDataException e) {
             throw MalformedDataException.at(slot.frame.payloadOffset(), "tile " + slot.frame.item(), e.getMessage());
         }
@@ -217,8 +231,12 @@ public final class CapsuleDecoder {
         private final CoderPair coders;
         private final FrameOpener opener;
         private final TileOutput output;
+        private final boolean onDevice;
+        private final TileMover toHost;
 
-        DecodeWorker(Codec codec, PipelineOptions options, CapsuleReader reader, TileOutput output) {
+        DecodeWorker(Codec codec, PipelineOptions options, CapsuleReader reader, TileOutput output, boolean onDevice) {
+            this.onDevice = onDevice;
+            this.toHost = new TileMover(options.kernels().memory(), MemoryPlace.HOST);
             this.opener = reader.opener();
             this.coders = new CoderPair(codec, options.kernels());
             this.output = output;
@@ -227,7 +245,7 @@ public final class CapsuleDecoder {
         @Override
         public void work(DecodeSlot slot) throws IOException {
             List<TileTensor> tensors = output.open(slot.tile);
-            CapsuleDecoder.decode(coders, opener, slot, tensors);
+            CapsuleDecoder.decode(coders, opener, slot, tensors, onDevice ? toHost : null);
             output.commit(slot.tile, tensors);
         }
 
@@ -235,6 +253,7 @@ public final class CapsuleDecoder {
         public void close() {
             opener.close();
             coders.close();
+            toHost.close();
             output.close();
         }
     }
@@ -254,7 +273,7 @@ public final class CapsuleDecoder {
 
         @Override
         public void work(DecodeSlot slot) throws IOException {
-            CapsuleDecoder.decode(coders, opener, slot, shapes.tensors(slot.tile, scratch, (layer, part) -> MemorySegment.NULL));
+            CapsuleDecoder.decode(coders, opener, slot, shapes.tensors(slot.tile, scratch, (layer, part) -> MemorySegment.NULL), null);
         }
 
         @Override

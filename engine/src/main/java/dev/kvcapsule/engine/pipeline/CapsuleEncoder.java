@@ -16,6 +16,7 @@ import dev.kvcapsule.engine.format.SealedFrame;
 import dev.kvcapsule.engine.format.Sealing;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
+import dev.kvcapsule.engine.memory.MemoryPlace;
 import dev.kvcapsule.engine.memory.Scratch;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -48,22 +49,42 @@ public final class CapsuleEncoder {
      * @param sealing the capsule's seal; null for none. Used for this capsule only; stays open
      */
     public static EncodeReport encode(KvCache cache, Codec chosen, WritableByteChannel out, PipelineOptions options, Sealing sealing) throws IOException {
-        CacheLayout layout = cache.layout();
         Codec codec = chosen.fit(cache, new FitOptions(options.threads(), options.kernels(), options.bases()));
+        return encode(codec, new TileInput(cache), out, options, sealing);
+    }
+
+    /**
+     * The same for a cache that need not be in the host's memory.
+     *
+     * @param source what to encode
+     * @param codec how; one that does not read the cache before it codes
+     * @throws IllegalArgumentException if it does, or if the source is in the memory of a device that the kernels do not run on
+     */
+    public static EncodeReport encode(TileSource source, Codec codec, WritableByteChannel out, PipelineOptions options, Sealing sealing) throws IOException {
+        if (codec.readsCacheFirst()) {
+            throw new IllegalArgumentException("codec " + codec.spec().name() + " reads a whole cache before it codes: copy this one to the host's memory first");
+        }
+        if (source.isDevice() && options.kernels().device() == null) {
+            throw new IllegalArgumentException("the cache is in a device's memory, and kernels " + options.kernels().name() + " do not run there");
+        }
+        return encode(codec, source, out, options, sealing);
+    }
+
+    private static EncodeReport encode(Codec codec, TileSource source, WritableByteChannel out, PipelineOptions options, Sealing sealing) throws IOException {
+        CacheLayout layout = source.layout();
         TilePlan plan = new TilePlan(codec, layout);
         Manifest manifest = new Manifest(codec.spec(), layout, codec.basis().byteSize());
         CapsuleWriter writer = new CapsuleWriter(out, sealing);
         MemorySegment[] blobs = new MemorySegment[layout.blobs().size()];
         for (int b = 0; b < blobs.length; b++) {
-            blobs[b] = cache.blob(b);
+            blobs[b] = source.blob(b);
         }
         writer.begin(manifest, blobs, codec.basis(), plan.size());
         TileErrors errors = new TileErrors(layout);
         Drain drain = new Drain(plan, layout, writer, errors, options.progress());
         List<EncodeSlot> slots = EncodeSlot.ring(options.threads());
         try {
-            TileInput input = new TileInput(cache);
-            new OrderedRing<>(options.threads(), slots, () -> new EncodeWorker(codec, options, input, manifest, sealing)).run(plan.size(), drain);
+            new OrderedRing<>(options.threads(), slots, () -> new EncodeWorker(codec, options, source, manifest, sealing)).run(plan.size(), drain);
         } finally {
             slots.forEach(slot -> slot.memory.close());
         }
@@ -144,20 +165,31 @@ public final class CapsuleEncoder {
     private static final class EncodeWorker implements OrderedRing.Worker<EncodeSlot> {
         private final Codec codec;
         private final PipelineOptions options;
-        private final TileInput tiles;
+        private final TileSource tiles;
+        private final TileShapes shapes;
         private final CoderPair coders;
-        private final Scratch input = new Scratch();
-        private final Scratch output = new Scratch();
+        private final Scratch input;
+        private final TileMover toDevice;
+        private final TileMover toHost;
+        private final TileMover decodedOnDevice;
+        private final TileMover decodedOnHost;
         private final ErrorMeter meter;
         private final Manifest manifest;
         private final FrameSealer sealer;
 
-        EncodeWorker(Codec codec, PipelineOptions options, TileInput tiles, Manifest manifest, Sealing sealing) {
+        EncodeWorker(Codec codec, PipelineOptions options, TileSource tiles, Manifest manifest, Sealing sealing) {
             this.manifest = manifest;
             this.sealer = sealing == null ? null : sealing.newSealer();
             this.codec = codec;
             this.options = options;
             this.tiles = tiles;
+            this.shapes = new TileShapes(tiles.layout());
+            MemoryPlace memory = options.kernels().memory();
+            this.input = new Scratch(tiles.isDevice() ? memory : MemoryPlace.HOST);
+            this.toDevice = new TileMover(memory, memory);
+            this.toHost = new TileMover(memory, MemoryPlace.HOST);
+            this.decodedOnDevice = new TileMover(memory, memory);
+            this.decodedOnHost = new TileMover(memory, MemoryPlace.HOST);
             this.coders = new CoderPair(codec, options.kernels());
             this.meter = new ErrorMeter(options.kernels());
         }
@@ -166,18 +198,25 @@ public final class CapsuleEncoder {
         public void work(EncodeSlot slot) throws IOException {
             Tile tile = slot.tile;
             List<TileTensor> tensors = tiles.read(tile, input);
+            boolean onDevice = coders.worksOnDevice(tile, tensors);
+            if (onDevice && !tiles.isDevice()) {
+                tensors = toDevice.move(tensors);
+            } else if (!onDevice && tiles.isDevice()) {
+                tensors = toHost.move(tensors);
+            }
             MemorySegment buffer = slot.memory.atLeast(coders.maxPayloadBytes(tensors) + FrameSealer.TAG_BYTES);
             long bytes = tile.exact() ? TileCoder.UNREPRESENTABLE : coders.encode(tile, tensors, buffer);
             slot.sums = new double[tile.tensors()][2];
             slot.weighted = null;
             boolean lossless = codec.isLossless();
-            if (bytes >= 0 && !check(buffer.asSlice(0, bytes), slot, tensors, lossless)) {
+            if (bytes >= 0 && !check(buffer.asSlice(0, bytes), slot, tensors, onDevice, lossless)) {
                 bytes = TileCoder.UNREPRESENTABLE;
             }
             slot.fellBack = bytes < 0 && !tile.exact();
             if (bytes < 0) {
+                tensors = onDevice ? toHost.move(tensors) : tensors;
                 bytes = coders.encodeLosslessly(tile, tensors, buffer);
-                check(buffer.asSlice(0, bytes), slot, tensors, true);
+                check(buffer.asSlice(0, bytes), slot, tensors, false, true);
             }
             if (sealer != null) {
                 slot.sealed = sealer.seal(FrameType.TILE, CapsuleWriter.tileFrame(manifest, slot.number), slot.number, 0, buffer, Math.toIntExact(bytes));
@@ -190,17 +229,13 @@ public final class CapsuleEncoder {
         }
 
         /** Decodes what was just coded and measures it. @return whether it is usable: always for lossless, else if all of it is finite */
-        private boolean check(MemorySegment payload, EncodeSlot slot, List<TileTensor> tensors, boolean lossless) throws IOException {
+        private boolean check(MemorySegment payload, EncodeSlot slot, List<TileTensor> tensors, boolean onDevice, boolean lossless) throws IOException {
             Tile tile = slot.tile;
-            List<TileTensor> decoded = new ArrayList<>(tensors.size());
-            output.reset();
-            for (TileTensor tensor : tensors) {
-                decoded.add(new TileTensor(tensor.layer(), tensor.part(), tensor.tokens(), output.take(tensor.rows().byteSize()), tensor.positions()));
-            }
+            List<TileTensor> decoded = (onDevice ? decodedOnDevice : decodedOnHost).room(tensors);
             coders.decode(payload, tile, decoded);
             boolean[] finite = {true};
             int[] next = {0};
-            tiles.shapes().forEach(tile, tensors, (layer, original) -> {
+            shapes.forEach(tile, tensors, (layer, original) -> {
                 TileTensor copy = decoded.get(next[0]++);
                 if (lossless && original.rows().mismatch(copy.rows()) >= 0) {
                     throw new IllegalStateException("codec " + codec.spec() + " did not give back every bit of " + tile);
@@ -218,7 +253,10 @@ public final class CapsuleEncoder {
         public void close() {
             coders.close();
             input.close();
-            output.close();
+            toDevice.close();
+            toHost.close();
+            decodedOnDevice.close();
+            decodedOnHost.close();
             meter.close();
             if (sealer != null) {
                 sealer.close();

@@ -49,6 +49,16 @@ final class CoderPair implements AutoCloseable {
         return bytes < 0 ? bytes : PREFIX_BYTES + bytes;
     }
 
+    /** Whether the codec, not its lossless companion, works on a tile where a device has it. */
+    boolean worksOnDevice(Tile tile, List<TileTensor> tensors) {
+        return !tile.exact() && coder.worksOnDevice(tensors);
+    }
+
+    /** Whether {@link #decode} will write rows where a device has them: what the codec itself made of a tile that it works on there. */
+    boolean decodesOnDevice(MemorySegment payload, Tile tile, List<TileTensor> tensors) {
+        return payload.byteSize() >= PREFIX_BYTES && payload.get(ValueLayout.JAVA_BYTE, 0) == BY_CODEC && worksOnDevice(tile, tensors);
+    }
+
     /** See {@link TileCoder#weigh}. */
     boolean weigh(Tile tile, List<TileTensor> original, List<TileTensor> decoded, double[] sums) {
         return coder.weigh(tile, original, decoded, sums);

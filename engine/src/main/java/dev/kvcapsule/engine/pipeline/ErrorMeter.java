@@ -1,6 +1,8 @@
 package dev.kvcapsule.engine.pipeline;
 
 import dev.kvcapsule.engine.codec.TileTensor;
+import dev.kvcapsule.engine.kernel.DeviceKernel;
+import dev.kvcapsule.engine.kernel.ElementType;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.RowFloats;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
@@ -12,13 +14,20 @@ final class ErrorMeter implements AutoCloseable {
     /** Rows are compared in pieces of about this many elements, which stay in the first-level cache. */
     private static final int PIECE = 4096;
 
+    private final DeviceKernel device;
     private final Kernels kernels;
     private final GrowingBuffer buffer = new GrowingBuffer();
     private float[] x = new float[0];
     private float[] y = new float[0];
 
     ErrorMeter(Kernels kernels) {
-        this.kernels = kernels;
+        this.device = kernels.device();
+        this.kernels = kernels.onHost();
+    }
+
+    /** Rows that are summed up in binary32 before they go into a double: part of what makes a capsule's bytes. */
+    private static int pieceRows(int width) {
+        return Math.max(1, PIECE / width);
     }
 
     /**
@@ -27,8 +36,14 @@ final class ErrorMeter implements AutoCloseable {
      * @return whether every decoded value is finite; true if lossless
      */
     boolean measure(TileTensor original, TileTensor decoded, boolean lossless, double[] sums) {
+        if (device != null && (device.memory().isDevice(original.rows()) || device.memory().isDevice(decoded.rows()))) {
+            boolean finite = device.measure(original.rows(), decoded.rows(), ElementType.of(original.type()), original.elements(),
+                    pieceRows(original.width()) * original.width(), sums);
+            sums[1] = Double.isFinite(sums[1]) ? sums[1] : 0;
+            return finite;
+        }
         long rowBytes = original.layer().rowBytes(original.part());
-        int rows = Math.max(1, PIECE / original.width());
+        int rows = pieceRows(original.width());
         double squaredError = 0;
         double square = 0;
         for (int row = 0; row < original.tokens(); row += rows) {

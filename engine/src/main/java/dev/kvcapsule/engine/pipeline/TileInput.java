@@ -1,5 +1,6 @@
 package dev.kvcapsule.engine.pipeline;
 
+import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.Tile;
@@ -12,7 +13,7 @@ import java.util.List;
  * Reads tiles out of a cache. Rows that lie in token order are used where they are; others (transposed V, heads apart, a sliding window that
  * wrapped around) are gathered.
  */
-public final class TileInput {
+public final class TileInput implements TileSource {
     private final KvCache cache;
     private final TileShapes shapes;
 
@@ -22,11 +23,22 @@ public final class TileInput {
         this.shapes = new TileShapes(cache.layout());
     }
 
-    TileShapes shapes() {
-        return shapes;
+    @Override
+    public CacheLayout layout() {
+        return cache.layout();
     }
 
-    /** The tile's tensors, valid until the scratch is reset. */
+    @Override
+    public MemorySegment blob(int index) {
+        return cache.blob(index);
+    }
+
+    @Override
+    public boolean isDevice() {
+        return false;
+    }
+
+    @Override
     public List<TileTensor> read(Tile tile, Scratch scratch) {
         List<TileTensor> tensors = shapes.tensors(tile, scratch, (layer, part) ->
                 shapes.hasRowsInOrder(tile.subCache(), part) ? cache.tensor(tile.subCache(), layer, part) : MemorySegment.NULL);

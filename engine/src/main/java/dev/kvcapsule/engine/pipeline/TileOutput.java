@@ -5,6 +5,7 @@ import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
+import dev.kvcapsule.engine.memory.MemoryPlace;
 import dev.kvcapsule.engine.memory.Scratch;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -18,11 +19,15 @@ final class TileOutput implements AutoCloseable {
     private final TileShapes encoded;
     private final CacheSink sink;
     private final TileShapes own;
-    private final Scratch scratch = new Scratch();
+    private final Scratch scratch;
     private final GrowingBuffer transposed = new GrowingBuffer();
 
-    /** @param encoded the layout of the capsule */
-    TileOutput(CacheLayout encoded, CacheSink sink) {
+    /**
+     * @param encoded the layout of the capsule
+     * @param memory where the kernels' memory is, which the sink's is too if it is a device's
+     */
+    TileOutput(CacheLayout encoded, CacheSink sink, MemoryPlace memory) {
+        this.scratch = new Scratch(sink.isDevice() ? memory : MemoryPlace.HOST);
         this.encoded = new TileShapes(encoded);
         this.sink = sink;
         this.own = new TileShapes(sink.layout());

@@ -10,8 +10,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
-/** Runs one lambda through the scalar and the Panama kernels: both must give the same bytes, and write no others. */
+/**
+ * Runs one lambda through the scalar kernels and the Panama ones, or those of the device that {@value #DEVICE} names: both must give the same bytes, and write no others. Other
+ * modules run the kernels' tests for their devices.
+ */
 final class Parity {
+    /** System property with the name of a device. */
+    static final String DEVICE = "kvcapsule.test.device";
+
     private static final int GUARD = 64;
     private static final byte UNTOUCHED = 0x5a;
 
@@ -74,31 +80,38 @@ final class Parity {
         }
     }
 
+    /** The kernels that are compared with the scalar ones. */
+    static Kernels other() {
+        String device = System.getProperty(DEVICE);
+        return device == null ? Kernels.panama() : Devices.named(device, Kernels.scalar());
+    }
+
     /** Both providers. */
     static List<Kernels> providers() {
-        return List.of(Kernels.scalar(), Kernels.panama());
+        return List.of(Kernels.scalar(), other());
     }
 
     /** Does the work twice, compares, and gives the outputs, which are the same. */
     static Outputs same(Arena arena, String what, Work work) {
         Outputs scalar = new Outputs(arena);
-        Outputs panama = new Outputs(arena);
+        Outputs others = new Outputs(arena);
+        Kernels other = other();
         Object first = work.run(Kernels.scalar(), scalar);
-        Object second = work.run(Kernels.panama(), panama);
+        Object second = work.run(other, others);
         assertEquals(first, second, what);
-        assertEquals(scalar.rooms.size(), panama.rooms.size(), what);
+        assertEquals(scalar.rooms.size(), others.rooms.size(), what);
         for (int i = 0; i < scalar.rooms.size(); i++) {
             Room a = scalar.get(i);
-            Room b = panama.get(i);
+            Room b = others.get(i);
             a.verify(what, "scalar");
-            b.verify(what, "panama");
+            b.verify(what, other.name());
             long at = a.compared ? a.slice().mismatch(b.slice()) : -1;
             if (at >= 0) {
-                throw new AssertionError("%s: %s differs at byte %d of %d: scalar %02x, panama %02x"
-                        .formatted(what, a.name, at, a.bytes, a.slice().get(ValueLayout.JAVA_BYTE, at), b.slice().get(ValueLayout.JAVA_BYTE, at)));
+                throw new AssertionError("%s: %s differs at byte %d of %d: scalar %02x, %s %02x"
+                        .formatted(what, a.name, at, a.bytes, a.slice().get(ValueLayout.JAVA_BYTE, at), other.name(), b.slice().get(ValueLayout.JAVA_BYTE, at)));
             }
         }
-        return panama;
+        return others;
     }
 
     /** Both providers must refuse the call. */

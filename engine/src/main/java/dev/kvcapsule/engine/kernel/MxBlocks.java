@@ -1,6 +1,5 @@
-package dev.kvcapsule.codecs.fp8;
+package dev.kvcapsule.engine.kernel;
 
-import dev.kvcapsule.engine.kernel.Fp8;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -8,8 +7,9 @@ import java.lang.foreign.ValueLayout;
  * MXFP8 blocks of one row-major matrix of floats: a scale byte (E8M0: exponent plus 127) for each 32 channels of a row, the last block of a row
  * possibly shorter, and one E4M3 byte for each channel.
  */
-final class MxBlocks {
-    static final int BLOCK = 32;
+public final class MxBlocks {
+    /** Channels that share a scale. */
+    public static final int BLOCK = 32;
     private static final int BIAS = 127;
     /** Exponent of the largest power of two that E4M3 has. */
     private static final int TOP_EXPONENT = 8;
@@ -17,12 +17,20 @@ final class MxBlocks {
 
     private MxBlocks() {}
 
-    static long scales(int tokens, int width) {
+    /** Scale bytes of a matrix. */
+    public static long scales(int tokens, int width) {
         return (long) tokens * ((width + BLOCK - 1) / BLOCK);
     }
 
-    /** @return whether every value was finite; if not, the outputs hold anything */
-    static boolean quantize(MemorySegment floats, int tokens, int width, MemorySegment scales, MemorySegment elements) {
+    /**
+     * Quantizes.
+     *
+     * @param floats native segment, binary32 [tokens][width]
+     * @param scales native segment of {@link #scales} bytes
+     * @param elements native segment, [tokens][width]
+     * @return whether every value was finite; if not, the outputs hold anything
+     */
+    public static boolean quantize(MemorySegment floats, int tokens, int width, MemorySegment scales, MemorySegment elements) {
         float[] block = new float[BLOCK];
         long scale = 0;
         for (int token = 0; token < tokens; token++) {
@@ -58,8 +66,8 @@ final class MxBlocks {
         return Math.clamp(exponent, -BIAS, BIAS);
     }
 
-    /** @return whether scales and elements were numbers; if not, the floats hold anything */
-    static boolean dequantize(MemorySegment scales, MemorySegment elements, int tokens, int width, MemorySegment floats) {
+    /** The inverse of {@link #quantize}. @return whether scales and elements were numbers; if not, the floats hold anything */
+    public static boolean dequantize(MemorySegment scales, MemorySegment elements, int tokens, int width, MemorySegment floats) {
         float[] block = new float[BLOCK];
         long scale = 0;
         for (int token = 0; token < tokens; token++) {

@@ -1,0 +1,45 @@
+package dev.kvcapsule.cuda;
+
+import dev.kvcapsule.engine.kernel.RopeKernel;
+import dev.kvcapsule.engine.kernel.RopeTable;
+import dev.kvcapsule.engine.memory.MemoryPlace;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+
+/** {@link RopeKernel} on the device. */
+final class CudaRope implements RopeKernel {
+    private static final int F32 = 2;
+
+    private final Device device;
+    private final HostOperands fallback;
+    private final RopeKernel host;
+
+    CudaRope(Device device, MemoryPlace memory, RopeKernel host) {
+        this.device = device;
+        this.fallback = new HostOperands(device, memory);
+        this.host = host;
+    }
+
+    @Override
+    public void rotate(RopeTable table, int firstRow, MemorySegment rows, long offset, int tokens, int heads, int headDim, Pairing pairing, boolean inverse) {
+        if (heads < 1 || headDim < 1 || headDim < 2L * table.pairs()) {
+            throw new IllegalArgumentException(heads + " heads of " + headDim + " channels, " + table.pairs() + " pairs to rotate");
+        }
+        Objects.checkFromIndexSize(firstRow, tokens, table.positions());
+        int channels = Math.multiplyExact(heads, headDim);
+        long bytes = 4L * tokens * channels;
+        if (tokens == 0 || table.pairs() == 0) {
+            return;
+        }
+        try (Operation operation = device.begin()) {
+            long data = operation.inOut(rows, offset, bytes);
+            long angles = operation.table(table) + 4L * firstRow * table.pairs();
+            Parameters parameters = operation.parameters().put(data).put(angles).put(angles + Lane.tableBytes(table)).put(F32).put(channels).put(table.pairs())
+                    .put(pairing == Pairing.HALVES).put(headDim).put(0).put(tokens).put(inverse ? -1f : 1f);
+            operation.launchFor(Kernel.ROPE_ROTATE, tokens, channels, parameters);
+            operation.finish();
+        } catch (CudaOutOfMemoryException e) {
+            fallback.run(MemorySegment.NULL, rows.asSlice(offset, bytes), (nothing, values) -> host.rotate(table, firstRow, values, 0, tokens, heads, headDim, pairing, inverse));
+        }
+    }
+}

@@ -1,0 +1,13 @@
+package dev.kvcapsule.cuda;
+
+import java.util.Locale;
+
+/** The kernels, each named as in its source. */
+enum Kernel {
+    CONVERT_TO_F32, CONVERT_FROM_F32, CONVERT_FIND_INFINITE, PLANES_SPLIT, PLANES_JOIN, HISTOGRAM, ROPE_ROTATE, KIVI_QUANTIZE_KEYS, KIVI_QUANTIZE_VALUES, KIVI_DEQUANTIZE, ROTATED_MEANS,
+    ROTATED_ENCODE, ROTATED_DECODE, FP8_QUANTIZE, FP8_DEQUANTIZE, RANS_DECODE, RANS_ENCODE, CHAINED_PRODUCT, MEASURE_ERRORS, MOVE_PAGES;
+
+    String symbol() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+}

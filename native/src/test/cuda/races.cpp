@@ -1,0 +1,193 @@
+// Runs every kernel with a thread for each of a block's threads, under ThreadSanitizer: a value that passes between threads without a barrier, a shuffle or an atomic is a race. Results are
+// compared with those of a second run, and, where a kernel has an inverse, taken back.
+#include "host_target.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string>
+#include <vector>
+
+#include "kernels.cu"
+
+static uint32_t seed = 1;
+
+static uint32_t noise() {
+    seed = seed * 1664525u + 1013904223u;
+    return seed >> 8;
+}
+
+static void require(bool good, const char* what) {
+    if (!good) {
+        fprintf(stderr, "%s\n", what);
+        exit(1);
+    }
+}
+
+template <typename P>
+static void run(const char* name, const P& parameters, unsigned x, unsigned y, unsigned threads, size_t shared_bytes = 0) {
+    for (HostKernel* kernel = HostKernel::all; kernel; kernel = kernel->next) {
+        if (strcmp(kernel->name, name) == 0) {
+            require(kernel->parameter_bytes == sizeof(P), name);
+            host_launch(*kernel, &parameters, {x, y, 1}, {threads, 1, 1}, shared_bytes);
+            return;
+        }
+    }
+    require(false, name);
+}
+
+static const int TOKENS = 40;
+static const int CHANNELS = 160;
+static const int HEAD = 32;
+
+static std::vector<float> values() {
+    std::vector<float> values(TOKENS * CHANNELS);
+    for (float& value : values) {
+        value = ((int) (noise() % 2001) - 1000) / 100.0f;
+    }
+    return values;
+}
+
+static Rows rows_of(std::vector<float>& values, const std::vector<float>& cosines, const std::vector<float>& sines, bool turned) {
+    return {values.data(), cosines.data(), sines.data(), F32, CHANNELS, turned ? HEAD / 2 : 0, HALVES, HEAD, 0};
+}
+
+static void quantizers(std::vector<float>& in, const std::vector<float>& cosines, const std::vector<float>& sines) {
+    std::vector<float> out(in.size());
+    for (int by_token = 0; by_token < 2; by_token++) {
+        uint32_t refused = 0;
+        std::vector<uint8_t> codes(TOKENS * 96);
+        std::vector<uint16_t> zeros(TOKENS * CHANNELS), steps(TOKENS * CHANNELS);
+        kivi::Kivi p = {rows_of(in, cosines, sines, !by_token), codes.data(), zeros.data(), steps.data(), &refused, TOKENS, 4, 32, 5, F16, by_token};
+        run(by_token ? "kivi_quantize_values" : "kivi_quantize_keys", p, by_token ? 2 : 3, 2, 256);
+        require(refused == 0, "ordinary groups are refused");
+        p.rows = rows_of(out, cosines, sines, !by_token);
+        run("kivi_dequantize", p, 1, 3, 256);
+        for (size_t i = 0; i < in.size(); i++) {
+            require(fabsf(in[i] - out[i]) < 2, "kivi does not give back what it was given");
+        }
+    }
+    uint32_t refused = 0;
+    std::vector<uint8_t> codes(TOKENS * 96);
+    std::vector<uint16_t> gains(TOKENS * CHANNELS / HEAD), means(CHANNELS);
+    const uint64_t signs[3] = {0x123456789abcdef0, 0x0f1e2d3c4b5a6978, 0xdeadbeefcafef00d};
+    rotated::Rotated r = {};
+    r.signs = signs;
+    r.rows = rows_of(in, cosines, sines, true);
+    r.codes = codes.data();
+    r.gains = gains.data();
+    r.means = means.data();
+    r.refused = &refused;
+    r.gain_scale = 1e-3;
+    r.decode_scale = 1;
+    r.energy_limit = 1e30f;
+    r.tokens = TOKENS;
+    r.bits = 2;
+    r.head = r.block = HEAD;
+    r.unit = 1000;
+    r.centered = 1;
+    for (int k = 0; k < 4; k++) {
+        r.centroids[k] = (int16_t) (200 * k - 300);
+        r.thresholds[k] = (int16_t) (3000 * k - 3000);
+    }
+    run("rotated_means", r, 1, 1, 256);
+    run("rotated_encode", r, 1, TOKENS, 128, (4 * HEAD * 6 + 15) / 16 * 16 + 192);
+    r.rows = rows_of(out, cosines, sines, true);
+    run("rotated_decode", r, 5, 1, 128, 8 * HEAD);
+    std::vector<uint8_t> scales(TOKENS * 5), elements(in.size());
+    fp8::Mx mx = {rows_of(in, cosines, sines, false), scales.data(), elements.data(), &refused, TOKENS, 0};
+    run("fp8_quantize", mx, 2, 2, 256);
+    mx.rows = rows_of(out, cosines, sines, false);
+    run("fp8_dequantize", mx, 1, 3, 256);
+    require(refused == 0, "ordinary heads or blocks are refused");
+    for (size_t i = 0; i < in.size(); i++) {
+        require(fabsf(in[i] - out[i]) < 1, "fp8 does not give back what it was given");
+    }
+    std::vector<double> sums(2 * 3);
+    errors::Errors e = {in.data(), out.data(), sums.data(), (int64_t) in.size(), 2500, F32};
+    run("measure_errors", e, 3, 1, 128);
+    require(sums[1] > 0, "no squares");
+}
+
+static void streams() {
+    // Four symbols with a quarter of the slots each: slot = 256 * place + bucket belongs to symbol bucket / 64.
+    const int count = 3000;
+    std::vector<uint8_t> symbols(count), decoded(count), coded(2 * count + 512);
+    std::vector<uint32_t> decode(4096), encode(256), slots(4096);
+    for (uint32_t slot = 0; slot < 4096; slot++) {
+        uint32_t symbol = slot >> 10;
+        decode[slot] = (slot & 1023) << 20 | 1024 << 8 | symbol;
+        slots[slot] = slot;
+        encode[symbol] = symbol << 22 | 1024;
+    }
+    for (uint8_t& symbol : symbols) {
+        symbol = noise() & 3;
+    }
+    rans::Stream stream = {symbols.data(), coded.data(), encode.data(), slots.data(), nullptr, 0, count, 1, 1, 0};
+    rans::Streams both = {&stream};
+    run("rans_encode", both, 1, 1, 32);
+    require(stream.status == rans::DONE, "symbols cannot be coded");
+    std::vector<uint8_t> moved(coded.begin() + 2 * (count - stream.words), coded.begin() + 2 * count + 256);
+    stream = {decoded.data(), moved.data(), decode.data(), nullptr, nullptr, stream.words, count, 1, 1, 0};
+    run("rans_decode", both, 1, 1, 32);
+    require(stream.status == rans::DONE && decoded == symbols, "rANS does not give back what it was given");
+    std::vector<uint32_t> counts(256);
+    elements::Histogram h = {symbols.data(), counts.data(), count, 1, 0};
+    run("histogram", h, 2, 1, 256);
+    require(counts[0] + counts[1] + counts[2] + counts[3] == (uint32_t) count, "symbols are not all counted");
+}
+
+static void others(std::vector<float>& in, const std::vector<float>& cosines, const std::vector<float>& sines) {
+    std::vector<uint16_t> halves(in.size());
+    std::vector<float> out(in.size());
+    uint32_t flag = 0;
+    elements::Convert c = {in.data(), halves.data(), &flag, (int64_t) in.size(), F16, 2};
+    run("convert_from_f32", c, 2, 1, 256);
+    c.from = halves.data();
+    c.to = out.data();
+    run("convert_find_infinite", c, 2, 1, 256);
+    run("convert_to_f32", c, 2, 1, 256);
+    require(flag == 0, "an infinity is found where there is none");
+    std::vector<uint16_t> planes(in.size()), joined(in.size());
+    c.to = planes.data();
+    run("planes_split", c, 2, 1, 256);
+    c.from = planes.data();
+    c.to = joined.data();
+    run("planes_join", c, 2, 1, 256);
+    require(joined == halves, "planes do not join");
+    std::vector<float> turned = in;
+    rope::Turned t = {rows_of(turned, cosines, sines, true), TOKENS, 1};
+    run("rope_rotate", t, 1, 3, 256);
+    t.direction = -1;
+    run("rope_rotate", t, 1, 3, 256);
+    for (size_t i = 0; i < in.size(); i++) {
+        require(fabsf(in[i] - turned[i]) < 1e-3f, "keys are not turned back");
+    }
+    std::vector<float> product(TOKENS * 70);
+    matrices::Product m = {in.data(), out.data(), nullptr, nullptr, product.data(), CHANNELS, CHANNELS, 70, TOKENS, 70, 20, 0, 0, matrices::FLOATS, 0, 1};
+    run("chained_product", m, 2, 1, 256);
+    std::vector<uint8_t> pages(8 * 16 * 64), rows(TOKENS * 64), back(8 * 16 * 64);
+    std::vector<int32_t> table = {5, 2, 7};
+    for (uint8_t& byte : pages) {
+        byte = (uint8_t) noise();
+    }
+    pages::Paged paged = {pages.data(), table.data(), rows.data(), 16 * 64, 64, 0, 64, TOKENS, 16, 16, 0, 0};
+    run("move_pages", paged, 1, 4, 256);
+    require(memcmp(rows.data(), pages.data() + 5 * 16 * 64, 16 * 64) == 0, "pages are not gathered");
+    paged.pages = back.data();
+    paged.scatter = 1;
+    run("move_pages", paged, 1, 4, 256);
+    require(memcmp(back.data() + 7 * 16 * 64, pages.data() + 7 * 16 * 64, 8 * 64) == 0, "pages are not scattered");
+}
+
+int main() {
+    std::vector<float> in = values();
+    std::vector<float> cosines(TOKENS * HEAD / 2), sines(TOKENS * HEAD / 2);
+    for (size_t i = 0; i < cosines.size(); i++) {
+        cosines[i] = cosf((float) i);
+        sines[i] = sinf((float) i);
+    }
+    quantizers(in, cosines, sines);
+    streams();
+    others(in, cosines, sines);
+    puts("no races");
+    return 0;
+}
