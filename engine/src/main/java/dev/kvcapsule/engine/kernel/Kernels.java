@@ -64,9 +64,9 @@ public record Kernels(String name, ConvertKernel convert, QuantKernel quant, Had
         };
     }
 
-    /** These kernels with the matrix products, and what codecs with matrices code, of others. */
+    /** These kernels with the matrix products of others. */
     public Kernels withMatricesOf(Kernels others) {
-        return new Kernels(name + "+" + others.name, convert, quant, hadamard, rope, bytePlane, rans, others.transform, others.gemm, others.coefficients, device);
+        return new Kernels(name + "+" + others.name, convert, quant, hadamard, rope, bytePlane, rans, others.transform, others.gemm, coefficients, device);
     }
 
     /** Where intermediate results are best kept. */
