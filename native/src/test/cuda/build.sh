@@ -21,5 +21,6 @@ library=$!
 if echo 'int main() {}' | g++ -fsanitize=thread -x c++ -o "$out/probe" - 2>/dev/null; then
   g++ "${flags[@]}" -O1 -g -fsanitize=thread -DHOST_THREADS -o "$out/races" -x c++ "$here/races.cpp" "$here/host_target.cpp" -pthread
 fi
+rm -f "$out/probe"
 wait "$library"
 echo "$digest" >"$out/built"
