@@ -1,0 +1,161 @@
+package dev.kvcapsule.gateway;
+
+import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.RefusalCode;
+import dev.kvcapsule.engine.keys.KeyException;
+import io.vertx.core.Context;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpServerResponse;
+import io.vertx.core.json.JsonObject;
+import java.util.Optional;
+
+/** One request and its answer: answered once, counted and logged when it is over. */
+final class Exchange {
+    private final HttpServerRequest request;
+    private final Context context;
+    private final Metrics metrics;
+    private final RequestLog log;
+    private final Runnable over;
+    private final long start = System.nanoTime();
+    private final JsonObject notes = new JsonObject();
+    private volatile Optional<Principal> principal = Optional.empty();
+    private volatile String operation = "none";
+    private boolean ended;
+
+    /** @param over runs once, when the request is over, however it ends */
+    Exchange(HttpServerRequest request, Context context, Metrics metrics, RequestLog log, Runnable over) {
+        this.request = request;
+        this.context = context;
+        this.metrics = metrics;
+        this.log = log;
+        this.over = over;
+        metrics.begun();
+        response().endHandler(v -> end("answered"));
+        response().closeHandler(v -> end("closed"));
+    }
+
+    private void end(String how) {
+        synchronized (this) {
+            if (ended) {
+                return;
+            }
+            ended = true;
+        }
+        over.run();
+        metrics.ended();
+        metrics.answered(operation, response().getStatusCode());
+        JsonObject fields = new JsonObject().put("operation", operation).put("method", request.method().name()).put("status", response().getStatusCode()).put("end", how);
+        principal.ifPresent(who -> fields.put("org", who.org()).put("user", who.user()));
+        fields.put("seconds", (System.nanoTime() - start) / 1e9);
+        synchronized (notes) {
+            fields.mergeIn(notes);
+        }
+        log.event("request", fields);
+    }
+
+    HttpServerRequest request() {
+        return request;
+    }
+
+    HttpServerResponse response() {
+        return request.response();
+    }
+
+    Context context() {
+        return context;
+    }
+
+    Metrics metrics() {
+        return metrics;
+    }
+
+    Principal principal() {
+        return principal.orElseThrow();
+    }
+
+    void setPrincipal(Principal who) {
+        principal = Optional.of(who);
+    }
+
+    /** @param name for metrics and the log: one of a few, never a client's */
+    void setOperation(String name) {
+        operation = name;
+    }
+
+    String operation() {
+        return operation;
+    }
+
+    /** Adds a field to the log's line. */
+    void note(String name, Object value) {
+        synchronized (notes) {
+            notes.put(name, value);
+        }
+    }
+
+    /** Seconds since it began. */
+    double seconds() {
+        return (System.nanoTime() - start) / 1e9;
+    }
+
+    void json(int status, JsonObject body) {
+        answer(status, "application/json", body.toBuffer());
+    }
+
+    void answer(int status, String type, Buffer body) {
+        if (!response().ended() && !response().closed()) {
+            response().setStatusCode(status).putHeader("Content-Type", type).putHeader("Cache-Control", "no-store").end(body);
+        }
+    }
+
+    /** A refusal's true reason, for operators. */
+    void refused(RefusalCode code, String detail) {
+        metrics.refused(code.label());
+        note("refused", code.label());
+        note("detail", detail);
+    }
+
+    /** Answers with an error, or, if the answer has begun, cuts the connection: a client must not take the first part for the whole. */
+    void fail(Throwable failure) {
+        RequestException error = classify(failure);
+        note("code", error.code());
+        if (error.status() >= 500) {
+            note("failure", String.valueOf(failure));
+        }
+        if (!(failure instanceof CapsuleRefusedException)) {
+            metrics.refused(error.code());
+        }
+        if (response().headWritten()) {
+            request.connection().close();
+            return;
+        }
+        if (error.status() == 429 || error.status() == 503) {
+            response().putHeader("Retry-After", "1");
+        }
+        if (error.status() == 401) {
+            response().putHeader("WWW-Authenticate", "Bearer");
+        }
+        if (!request.isEnded()) {
+            // What is left of the body is not read: the connection cannot serve another request.
+            response().putHeader("Connection", "close");
+        }
+        json(error.status(), new JsonObject().put("error", new JsonObject().put("code", error.code()).put("message", error.getMessage())));
+    }
+
+    private static RequestException classify(Throwable failure) {
+        return switch (failure) {
+            case RequestException e -> e;
+            case CapsuleRefusedException e when e.code().toOutsiders() == RefusalCode.NOT_FOUND -> new RequestException(404, RefusalCode.NOT_FOUND.label(), e.getMessage());
+            case CapsuleRefusedException e -> new RequestException(422, e.code().label(), e.getMessage());
+            case MalformedDataException e -> new RequestException(422, "malformed", e.getMessage());
+            case LlamaServer.ServerRefusedException e -> new RequestException(502, "server", "the llama-server does not do it: another model or cache type, or too few cells");
+            case KeyException e -> new RequestException(500, "keys", "the gateway's keys do not allow it");
+            case UnsupportedOperationException e when e.getMessage() != null -> new RequestException(422, "unsupported", e.getMessage());
+            case java.net.ConnectException e -> new RequestException(502, "no-server", "the llama-server cannot be reached");
+            case java.io.IOException e -> new RequestException(502, "io", "input or output failed");
+            default -> new RequestException(500, "bug", "a bug of the gateway's");
+        };
+    }
+}

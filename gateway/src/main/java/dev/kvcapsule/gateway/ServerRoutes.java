@@ -1,0 +1,57 @@
+package dev.kvcapsule.gateway;
+
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpMethod;
+import java.io.IOException;
+import java.util.Set;
+
+/**
+ * What of the llama-server callers reach. Only what is listed: endpoints that show or change what belongs to all users (slots, their files, properties, adapters) are not,
+ * and those of a newer server are not until somebody has looked at them.
+ */
+final class ServerRoutes {
+    /** Requests that use a slot. */
+    private static final Set<String> GENERATING = Set.of("/completion", "/completions", "/v1/completions", "/chat/completions", "/v1/chat/completions", "/infill", "/v1/responses",
+            "/v1/messages");
+
+    /** Requests that hold nothing of a sequence once they are answered. */
+    private static final Set<String> POSTED = Set.of("/tokenize", "/detokenize", "/apply-template", "/v1/messages/count_tokens");
+
+    private static final Set<String> READ = Set.of("/health", "/v1/health", "/models", "/v1/models");
+
+    private final PassThrough passThrough;
+    private final Slots slots;
+    private final Limits limits;
+
+    ServerRoutes(PassThrough passThrough, Slots slots, Limits limits) {
+        this.passThrough = passThrough;
+        this.slots = slots;
+        this.limits = limits;
+    }
+
+    /** Serves a request; blocks until it is under way. */
+    void serve(Exchange exchange) throws IOException, InterruptedException {
+        HttpMethod method = exchange.request().method();
+        String path = exchange.request().path();
+        exchange.principal().require(Permission.INFER);
+        if (method.equals(HttpMethod.POST) && GENERATING.contains(path)) {
+            exchange.setOperation("generate");
+            generate(exchange);
+        } else if (method.equals(HttpMethod.POST) && POSTED.contains(path)) {
+            exchange.setOperation("pass");
+            passThrough.forward(exchange, RequestBody.read(exchange, limits), () -> {});
+        } else if (method.equals(HttpMethod.GET) && READ.contains(path)) {
+            exchange.setOperation("pass");
+            passThrough.forward(exchange, Buffer.buffer(), () -> {});
+        } else {
+            throw new RequestException(404, "no-route", "the gateway lets through what generates, tokenizes and lists models; slots are under /capsule/v1");
+        }
+    }
+
+    private void generate(Exchange exchange) throws IOException, InterruptedException {
+        GenerationBody body = GenerationBody.of(RequestBody.read(exchange, limits));
+        SlotLease lease = slots.acquire(exchange.principal(), body.slot(), SlotTable.Use.GENERATE);
+        exchange.note("slot", lease.slot());
+        passThrough.forward(exchange, body.in(lease.slot()), lease::close);
+    }
+}
