@@ -168,7 +168,7 @@ final class CapsuleApi {
         }
         Limits limits = options.limits();
         RequestBody.requireSmaller(exchange.request(), limits.capsuleBytes());
-        try (UploadChannel upload = new UploadChannel(exchange.request(), exchange.context(), limits.capsuleBytes(), limits.stall(), limits.total())) {
+        try (UploadChannel upload = new UploadChannel(exchange, limits.capsuleBytes(), limits.stall(), limits.total())) {
             try {
                 restore(exchange, slot, upload, -1);
             } catch (CapsuleRefusedException | MalformedDataException e) {

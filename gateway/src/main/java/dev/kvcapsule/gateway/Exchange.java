@@ -9,10 +9,14 @@ import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.json.JsonObject;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /** One request and its answer: answered once, counted and logged when it is over. */
 final class Exchange {
+    private static final long LINGER_MILLIS = 1000;
+
     private final HttpServerRequest request;
     private final Context context;
     private final Metrics metrics;
@@ -22,7 +26,9 @@ final class Exchange {
     private final JsonObject notes = new JsonObject();
     private volatile Optional<Principal> principal = Optional.empty();
     private volatile String operation = "none";
+    private final List<Runnable> whenGone = new ArrayList<>();
     private boolean ended;
+    private boolean gone;
 
     /** @param over runs once, when the request is over, however it ends */
     Exchange(HttpServerRequest request, Context context, Metrics metrics, RequestLog log, Runnable over) {
@@ -33,7 +39,31 @@ final class Exchange {
         this.over = over;
         metrics.begun();
         response().endHandler(v -> end("answered"));
-        response().closeHandler(v -> end("closed"));
+        response().closeHandler(v -> {
+            end("closed");
+            gone();
+        });
+    }
+
+    /** Runs something if the connection closes before the answer is over, at once if it has: this is the one place that hears of it. */
+    void onGone(Runnable work) {
+        synchronized (this) {
+            if (!gone) {
+                whenGone.add(work);
+                return;
+            }
+        }
+        work.run();
+    }
+
+    private void gone() {
+        List<Runnable> work;
+        synchronized (this) {
+            gone = true;
+            work = List.copyOf(whenGone);
+            whenGone.clear();
+        }
+        work.forEach(Runnable::run);
     }
 
     private void end(String how) {
@@ -128,7 +158,7 @@ final class Exchange {
             metrics.refused(error.code());
         }
         if (response().headWritten()) {
-            request.connection().close();
+            cut();
             return;
         }
         if (error.status() == 429 || error.status() == 503) {
@@ -138,10 +168,26 @@ final class Exchange {
             response().putHeader("WWW-Authenticate", "Bearer");
         }
         if (!request.isEnded()) {
-            // What is left of the body is not read: the connection cannot serve another request.
-            response().putHeader("Connection", "close");
+            context.runOnContext(v -> lastAnswer());
         }
         json(error.status(), new JsonObject().put("error", new JsonObject().put("code", error.code()).put("message", error.getMessage())));
+    }
+
+    /**
+     * Breaks an answer off that has begun. What the socket has not taken yet stays with it until its client reads, goes away, or has been idle for too long; the request is
+     * over at once.
+     */
+    void cut() {
+        end("cut");
+        response().reset();
+    }
+
+    /** What is left of the body is of no interest, so that the connection serves nothing else. It closes a little later: a client that still sends would not see the answer. */
+    private void lastAnswer() {
+        request.handler(piece -> { });
+        request.exceptionHandler(e -> { });
+        request.resume();
+        context.owner().setTimer(LINGER_MILLIS, timer -> request.connection().close());
     }
 
     private static RequestException classify(Throwable failure) {

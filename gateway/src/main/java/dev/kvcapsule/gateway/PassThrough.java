@@ -67,7 +67,7 @@ final class PassThrough {
                 end();
                 return;
             }
-            exchange.request().connection().closeHandler(v -> cancel());
+            exchange.onGone(() -> exchange.context().runOnContext(v -> cancel()));
             RequestOptions target = new RequestOptions().setMethod(exchange.request().method()).setHost(options.upstream().getHost()).setPort(options.upstreamPort())
                     .setURI(exchange.request().uri()).setIdleTimeout(options.limits().total().toMillis());
             client.request(target).onComplete(made -> {
@@ -132,7 +132,7 @@ final class PassThrough {
             answer.exceptionHandler(e -> {
                 if (!gone) {
                     // The client must not take the first part for the whole.
-                    exchange.request().connection().close();
+                    exchange.cut();
                 }
                 end();
             });

@@ -13,7 +13,7 @@ final class RequestBody {
     static Buffer read(Exchange exchange, Limits limits) throws IOException {
         HttpServerRequest request = exchange.request();
         requireSmaller(request, limits.requestBytes());
-        UploadChannel channel = new UploadChannel(request, exchange.context(), limits.requestBytes(), limits.stall(), limits.total());
+        UploadChannel channel = new UploadChannel(exchange, limits.requestBytes(), limits.stall(), limits.total());
         Buffer body = Buffer.buffer();
         ByteBuffer piece = ByteBuffer.allocate(16 << 10);
         while (channel.read(piece) >= 0) {

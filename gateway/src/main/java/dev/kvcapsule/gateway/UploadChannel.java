@@ -33,25 +33,24 @@ final class UploadChannel implements ReadableByteChannel {
     /**
      * Takes over the body of a request that is paused.
      *
-     * @param context the request's
      * @param most bytes that are taken
      * @param stall longest wait for a piece
      * @param total longest time for all
      */
-    UploadChannel(HttpServerRequest request, Context context, long most, Duration stall, Duration total) {
-        this.request = request;
-        this.context = context;
+    UploadChannel(Exchange exchange, long most, Duration stall, Duration total) {
+        this.request = exchange.request();
+        this.context = exchange.context();
         this.most = most;
         this.stall = stall;
         this.deadline = System.nanoTime() + total.toNanos();
         context.runOnContext(v -> listen());
+        exchange.onGone(() -> events.add(new Event(null, false, new IOException("the client went away"))));
     }
 
     private void listen() {
         request.handler(piece -> events.add(new Event(piece, false, null)));
         request.endHandler(v -> events.add(new Event(null, true, null)));
         request.exceptionHandler(e -> events.add(new Event(null, false, new IOException("the client went away", e))));
-        request.response().closeHandler(v -> events.add(new Event(null, false, new IOException("the client went away"))));
         request.fetch(AHEAD);
     }
 
