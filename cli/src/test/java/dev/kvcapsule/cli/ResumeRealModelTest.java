@@ -16,10 +16,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -35,7 +33,6 @@ import org.junit.jupiter.api.io.TempDir;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(value = 10, unit = TimeUnit.MINUTES)
 class ResumeRealModelTest {
-    private static final int UNAVAILABLE = 69;
     private static final int TOKENS = 1000;
     private static final String TOKEN = "ann-token-0123456789";
 
@@ -53,19 +50,9 @@ class ResumeRealModelTest {
 
     @BeforeAll
     void start() throws Exception {
-        try (Child script = Child.start(work, "real-model", Map.of(), List.of("bash", root().resolve("scripts/real-model.sh"), "server"))) {
-            int code = script.await();
-            if (code == UNAVAILABLE) {
-                String reason = script.err().lines().reduce("no reason given", (a, b) -> b);
-                System.out.println("ResumeRealModelTest skipped: " + reason);
-                Assumptions.abort(reason);
-            }
-            assertEquals(0, code, script.err());
-            Map<String, String> found = script.out().lines().filter(line -> line.startsWith("CAPSULE_")).map(line -> line.split("=", 2))
-                    .collect(Collectors.toMap(pair -> pair[0], pair -> pair[1].replace("\\", "")));
-            model = found.get("CAPSULE_TEST_MODEL");
-            binary = found.get("CAPSULE_TEST_SERVER");
-        }
+        Map<String, String> found = RealParts.fetch(work);
+        model = found.get("CAPSULE_TEST_MODEL");
+        binary = found.get("CAPSULE_TEST_SERVER");
         home = work.resolve("home");
         Files.createDirectory(work.resolve("slots"));
         tokenFile = Files.writeString(work.resolve("token"), TOKEN + "\n");
@@ -96,14 +83,6 @@ class ResumeRealModelTest {
             }
         }
         client.close();
-    }
-
-    private static Path root() {
-        Path folder = Path.of("").toAbsolutePath();
-        while (folder != null && !Files.exists(folder.resolve("scripts/real-model.sh"))) {
-            folder = folder.getParent();
-        }
-        return folder == null ? Path.of("").toAbsolutePath() : folder;
     }
 
     private Map<String, Object> post(String path, String body) throws Exception {
@@ -141,7 +120,7 @@ class ResumeRealModelTest {
 
     @Test
     void aResumedSessionEvaluatesItsNewTokensOnlyAndAnswersTheSame() throws Exception {
-        List<Object> prompt = tokenize(Files.readString(root().resolve("docs/format.md"))).subList(0, TOKENS);
+        List<Object> prompt = tokenize(Files.readString(RealParts.root().resolve("docs/format.md"))).subList(0, TOKENS);
         List<Object> question = tokenize("\n\nIn one sentence, what is a tile?").subList(1, 9);
         List<Object> both = new ArrayList<>(prompt);
         both.addAll(question);

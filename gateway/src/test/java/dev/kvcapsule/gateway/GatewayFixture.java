@@ -1,6 +1,7 @@
 package dev.kvcapsule.gateway;
 
 import dev.kvcapsule.engine.codec.Codecs;
+import dev.kvcapsule.gateway.recorded.RecordedServer;
 import dev.kvcapsule.engine.keys.GenerationFolder;
 import dev.kvcapsule.engine.keys.KeyFolder;
 import dev.kvcapsule.engine.keys.KeyStatus;

@@ -1,4 +1,4 @@
-package dev.kvcapsule.gateway;
+package dev.kvcapsule.gateway.recorded;
 
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
