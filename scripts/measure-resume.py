@@ -27,17 +27,19 @@ def post(url, path, body, token=None):
         return json.load(answer)
 
 
-def first_byte(connection, body, token=None):
-    """Seconds from sending a request until the first byte of its stream; the connection stays open."""
+def first_byte(address, body, token=None):
+    """Seconds from connecting until the first byte of a stream: llama-server ends a connection after some requests, so each has its own."""
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = "Bearer " + token
+    connection = http.client.HTTPConnection(address)
     start = time.perf_counter()
     connection.request("POST", "/completion", body, headers)
     answer = connection.getresponse()
     answer.read(1)
     seconds = time.perf_counter() - start
     answer.read()
+    connection.close()
     return seconds
 
 
@@ -74,11 +76,10 @@ def main():
 
     body = json.dumps({"prompt": prompt[:16], "n_predict": 2, "stream": True, "id_slot": 0})
     places = {"server": (given.server, None), "gateway": (given.gateway, token)}
-    connections = {name: http.client.HTTPConnection(urllib.parse.urlparse(url).netloc) for name, (url, _) in places.items()}
     seconds = {name: [] for name in places}
     for number in range(given.pairs + 20):
-        for name, (_, bearer) in places.items():
-            took = first_byte(connections[name], body, bearer)
+        for name, (url, bearer) in places.items():
+            took = first_byte(urllib.parse.urlparse(url).netloc, body, bearer)
             # The first ones warm up.
             if number >= 20:
                 seconds[name].append(took)

@@ -113,7 +113,7 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private GatewayOptions options(FolderBases bases, PrintWriter err) throws IOException {
-        KeyFolder folder = keys.opened("make some first: a gateway seals what it makes");
+        KeyFolder folder = keys.opened("copy a registry there");
         String kid = signer != null ? signer : folder.defaultSigner(Instant.now()).orElseThrow(
                 () -> new Failures.UsageException("no key in " + keys.folder() + " can sign now: make one with 'capsule keys new'")).kid();
         Limits most = Limits.DEFAULT;
@@ -126,6 +126,10 @@ final class ServeCommand implements Callable<Integer> {
                     timeLimit == null ? most.total() : timeLimit);
             PipelineOptions pipeline = new PipelineOptions(workers, ColdStart.kernels(codec.spec(), 0), Progress.NONE, bases);
             Credentials credentials = Inputs.about(tokens.toString(), () -> Credentials.read(tokens));
+            for (String organisation : credentials.organisations()) {
+                // A tenant without a key is told now, not at its first checkpoint.
+                folder.epoch(organisation);
+            }
             return new GatewayOptions(address(), upstream, slotDir, kept, credentials, folder, kid, lifetime,
                     new GenerationFolder(SealOptions.generations(keys)), codec, pipeline, model.facts(), model.identity(err), limits);
         } catch (IllegalArgumentException e) {

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.snakeyaml.engine.v2.api.Load;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
@@ -67,6 +68,11 @@ public final class Credentials {
             requirePrivate(file);
         }
         return new Credentials(entries);
+    }
+
+    /** The organisations that tokens stand for: each needs a key of its own to seal with. */
+    public Set<String> organisations() {
+        return entries.stream().map(entry -> entry.principal.org()).collect(Collectors.toUnmodifiableSet());
     }
 
     private static byte[] digest(String token, String where) throws IOException {

@@ -10,12 +10,16 @@ import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.json.JsonObject;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
 /** One request and its answer: answered once, counted and logged when it is over. */
 final class Exchange {
     private static final long LINGER_MILLIS = 1000;
+
+    /** Frames of a failure that the log tells. */
+    private static final int TRACED = 6;
 
     private final HttpServerRequest request;
     private final Context context;
@@ -38,7 +42,10 @@ final class Exchange {
         this.log = log;
         this.over = over;
         metrics.begun();
-        response().endHandler(v -> end("answered"));
+        response().endHandler(v -> {
+            end("answered");
+            forgetRest();
+        });
         response().closeHandler(v -> {
             end("closed");
             gone();
@@ -153,6 +160,7 @@ final class Exchange {
         note("code", error.code());
         if (error.status() >= 500) {
             note("failure", String.valueOf(failure));
+            note("at", Arrays.stream(failure.getStackTrace()).limit(TRACED).map(StackTraceElement::toString).toList());
         }
         if (!(failure instanceof CapsuleRefusedException)) {
             metrics.refused(error.code());
@@ -167,9 +175,6 @@ final class Exchange {
         if (error.status() == 401) {
             response().putHeader("WWW-Authenticate", "Bearer");
         }
-        if (!request.isEnded()) {
-            context.runOnContext(v -> lastAnswer());
-        }
         json(error.status(), new JsonObject().put("error", new JsonObject().put("code", error.code()).put("message", error.getMessage())));
     }
 
@@ -182,12 +187,22 @@ final class Exchange {
         response().reset();
     }
 
-    /** What is left of the body is of no interest, so that the connection serves nothing else. It closes a little later: a client that still sends would not see the answer. */
-    private void lastAnswer() {
+    /**
+     * What is left of the body is of no interest. A client that is still sending is heard out for a moment, since it would not see its answer otherwise; one that has not
+     * ended then is cut off.
+     */
+    private void forgetRest() {
+        if (request.isEnded()) {
+            return;
+        }
         request.handler(piece -> { });
         request.exceptionHandler(e -> { });
         request.resume();
-        context.owner().setTimer(LINGER_MILLIS, timer -> request.connection().close());
+        context.owner().setTimer(LINGER_MILLIS, timer -> {
+            if (!request.isEnded()) {
+                request.connection().close();
+            }
+        });
     }
 
     private static RequestException classify(Throwable failure) {

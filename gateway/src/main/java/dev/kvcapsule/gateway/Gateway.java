@@ -31,6 +31,9 @@ public final class Gateway implements AutoCloseable {
     private static final String HEALTH = CapsuleApi.PREFIX + "health/";
     private static final String OPENAPI = CapsuleApi.PREFIX + "openapi.json";
 
+    /** llama-server closes idle connections after five seconds: a request must not meet one that is being closed. */
+    private static final int KEEP_ALIVE_SECONDS = 3;
+
     private final GatewayOptions options;
     private final Vertx vertx;
     private final SlotFolder folder;
@@ -59,7 +62,7 @@ public final class Gateway implements AutoCloseable {
         this.vertx = Vertx.vertx(new VertxOptions().setFileSystemOptions(new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
         PrefillRate rate = new PrefillRate();
         Slots slots = new Slots(server, new SlotOwners(folder.owners()), options.limits().patience());
-        var client = vertx.createHttpClient(new HttpClientOptions().setConnectTimeout(5000).setDecompressionSupported(false),
+        var client = vertx.createHttpClient(new HttpClientOptions().setConnectTimeout(5000).setDecompressionSupported(false).setKeepAliveTimeout(KEEP_ALIVE_SECONDS),
                 new PoolOptions().setHttp1MaxSize(options.limits().requests()));
         this.routes = new ServerRoutes(new PassThrough(client, options, rate), slots, options.limits());
         this.api = new CapsuleApi(options, new SlotExport(options, server, slots, folder), new SlotRestore(options, server, slots, folder),

@@ -38,6 +38,10 @@ final class Slots {
      */
     SlotLease acquire(Principal principal, OptionalInt wanted, SlotTable.Use use) throws IOException, InterruptedException {
         SlotTable all = table();
+        if (use != SlotTable.Use.GENERATE && server.slots() != all.owners().size()) {
+            // It was started anew with others: a number would be another slot than the one whose owner is known.
+            throw new RequestException(503, "slots-changed", "the llama-server has another number of slots than before: the gateway is to be started anew");
+        }
         SlotLease lease = await(all.acquire(principal.owner(), wanted, use));
         if (!lease.holdsAnothers()) {
             return lease;

@@ -17,9 +17,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
 import java.io.IOException;
+import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -254,6 +256,27 @@ class GatewayTest {
         fixture.client.send(erase, HttpResponse.BodyHandlers.discarding());
         assertEquals("empty-slot", code(fixture.post(ANN, "/capsule/v1/slots/0/export", new byte[0])));
         assertEquals(List.of(), fixture.slotFiles());
+    }
+
+    @Test
+    void aConnectionServesOneRequestAfterAnother() throws Exception {
+        try (Socket socket = new Socket("127.0.0.1", fixture.port())) {
+            for (String request : List.of("GET /capsule/v1/health/live", "GET /capsule/v1/capsules", "DELETE /capsule/v1/capsules/1", "POST /capsule/v1/slots/0/export", "GET /nothing")) {
+                for (String body : List.of("", "12345")) {
+                    socket.getOutputStream().write((request + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + ANN + "\r\nContent-Length: " + body.length() + "\r\n\r\n" + body)
+                            .getBytes(StandardCharsets.US_ASCII));
+                    String head = "";
+                    while (!head.endsWith("\r\n\r\n")) {
+                        int next = socket.getInputStream().read();
+                        assertTrue(next >= 0, "closed after: " + head);
+                        head += (char) next;
+                    }
+                    int length = Integer.parseInt(head.replaceAll("(?is).*content-length: (\\d+).*", "$1"));
+                    socket.getInputStream().readNBytes(length);
+                }
+                Thread.sleep(1200);
+            }
+        }
     }
 
     @Test
