@@ -17,6 +17,9 @@ import time
 import urllib.parse
 import urllib.request
 
+# Requests until the gateway's code is compiled.
+WARM_UP = 300
+
 
 def post(url, path, body, token=None):
     headers = {"Content-Type": "application/json"}
@@ -77,11 +80,11 @@ def main():
     body = json.dumps({"prompt": prompt[:16], "n_predict": 2, "stream": True, "id_slot": 0})
     places = {"server": (given.server, None), "gateway": (given.gateway, token)}
     seconds = {name: [] for name in places}
-    for number in range(given.pairs + 20):
+    for number in range(given.pairs + WARM_UP):
         for name, (url, bearer) in places.items():
             took = first_byte(urllib.parse.urlparse(url).netloc, body, bearer)
             # The first ones warm up.
-            if number >= 20:
+            if number >= WARM_UP:
                 seconds[name].append(took)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     print(json.dumps({

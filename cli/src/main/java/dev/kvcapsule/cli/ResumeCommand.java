@@ -105,11 +105,22 @@ final class ResumeCommand implements Callable<Integer> {
     private Resume resume(OpenSession session, SessionState state) throws IOException {
         Optional<GatewayNote> gateway = noCapsule ? Optional.empty() : options.note(Optional.of(state));
         if (gateway.isEmpty()) {
-            return Resume.of(session, state, new Resume.Wish(Optional.empty(), OptionalInt.empty(), !noCapsule, fork != null, dry));
+            return without(session, state);
         }
-        try (GatewayClient client = options.client(gateway.get())) {
+        GatewayClient client;
+        try {
+            client = options.client(gateway.get());
+        } catch (IOException e) {
+            spec.commandLine().getErr().println("capsule: warning: no token for the gateway: " + e.getMessage() + " cannot be read");
+            return without(session, state);
+        }
+        try (client) {
             return Resume.of(session, state, new Resume.Wish(Optional.of(client), OptionalInt.of(gateway.get().slot()), true, fork != null, dry));
         }
+    }
+
+    private Resume without(OpenSession session, SessionState state) throws IOException {
+        return Resume.of(session, state, new Resume.Wish(Optional.empty(), OptionalInt.empty(), !noCapsule, fork != null, dry));
     }
 
     private void print(Resume resume) {

@@ -1,5 +1,6 @@
 package dev.kvcapsule.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -22,6 +23,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -105,7 +107,7 @@ class KilledTest {
             SessionState found = session.read().orElseThrow();
             Resume resume = Resume.of(session, found, new Resume.Wish(Optional.of(client), OptionalInt.of(1), true, true, false));
             assertEquals(ResumeNote.RESTORED, resume.outcome().verdict(), resume.outcome()::toString);
-            org.junit.jupiter.api.Assertions.assertArrayEquals(state, server.slot(1));
+            assertArrayEquals(state, server.slot(1));
             assertEquals(List.of(), slotFiles());
             return found;
         }
@@ -203,7 +205,7 @@ class KilledTest {
                     case 0 -> send(http, "/completion", "{\"prompt\":\"x\",\"stream\":true,\"n_predict\":50,\"piece\":4096,\"id_slot\":" + number % 3 + "}").statusCode();
                     case 1 -> http.send(request("/capsule/v1/slots/0/export?session=s1", new byte[0]), HttpResponse.BodyHandlers.discarding()).statusCode();
                     case 2 -> http.send(request("/capsule/v1/slots/" + number % 4 + "/restore?session=s1", upload), HttpResponse.BodyHandlers.discarding()).statusCode();
-                    default -> http.send(request("/capsule/v1/slots/3/restore?session=s1", java.util.Arrays.copyOf(upload, upload.length / 2)), HttpResponse.BodyHandlers.discarding())
+                    default -> http.send(request("/capsule/v1/slots/3/restore?session=s1", Arrays.copyOf(upload, upload.length / 2)), HttpResponse.BodyHandlers.discarding())
                             .statusCode();
                 });
             }

@@ -68,12 +68,8 @@ final class CapsuleApi {
         }
     }
 
-    private interface Work {
-        void run() throws IOException, InterruptedException;
-    }
-
     /** Exports and restores take memory and processors: so many at a time. */
-    private void placed(Work work) throws IOException, InterruptedException {
+    private void placed(Exchange.Work work) throws IOException, InterruptedException {
         if (!places.tryAcquire(options.limits().patience().toMillis(), TimeUnit.MILLISECONDS)) {
             throw new RequestException(503, "busy", "other exports and restores are under way: try again");
         }

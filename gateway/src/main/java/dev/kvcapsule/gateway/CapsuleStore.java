@@ -1,5 +1,7 @@
 package dev.kvcapsule.gateway;
 
+import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.seal.PublicOpening;
@@ -51,7 +53,11 @@ final class CapsuleStore {
         if (Files.isDirectory(folder(owner))) {
             try (DirectoryStream<Path> files = Files.newDirectoryStream(folder(owner), "*" + SUFFIX)) {
                 for (Path file : files) {
-                    kept.add(read(file));
+                    try {
+                        kept.add(read(file));
+                    } catch (CapsuleRefusedException | MalformedDataException | RequestException e) {
+                        // Damaged, or deleted meanwhile: it hides none of the others.
+                    }
                 }
             }
         }

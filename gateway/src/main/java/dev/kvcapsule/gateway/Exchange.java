@@ -9,6 +9,8 @@ import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.json.JsonObject;
+import java.io.IOException;
+import java.net.ConnectException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -121,8 +123,26 @@ final class Exchange {
         operation = name;
     }
 
-    String operation() {
-        return operation;
+    /** What serves a request. */
+    interface Work {
+        void run() throws IOException, InterruptedException;
+    }
+
+    /** Runs something; its failure is the answer. */
+    void guarded(Work work) {
+        try {
+            work.run();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            fail(new RequestException(503, "stopping", "the gateway is stopping"));
+        } catch (IOException | RuntimeException | Error e) {
+            fail(e);
+        }
+    }
+
+    /** The same in a thread of the request's own, which may block. */
+    void blocking(Work work) {
+        Thread.ofVirtual().name("kvcapsule-request").start(() -> guarded(work));
     }
 
     /** Adds a field to the log's line. */
@@ -214,8 +234,8 @@ final class Exchange {
             case LlamaServer.ServerRefusedException e -> new RequestException(502, "server", "the llama-server does not do it: another model or cache type, or too few cells");
             case KeyException e -> new RequestException(500, "keys", "the gateway's keys do not allow it");
             case UnsupportedOperationException e when e.getMessage() != null -> new RequestException(422, "unsupported", e.getMessage());
-            case java.net.ConnectException e -> new RequestException(502, "no-server", "the llama-server cannot be reached");
-            case java.io.IOException e -> new RequestException(502, "io", "input or output failed");
+            case ConnectException e -> new RequestException(502, "no-server", "the llama-server cannot be reached");
+            case IOException e -> new RequestException(502, "io", "input or output failed");
             default -> new RequestException(500, "bug", "a bug of the gateway's");
         };
     }

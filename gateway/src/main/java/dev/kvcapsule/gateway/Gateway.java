@@ -128,26 +128,17 @@ public final class Gateway implements AutoCloseable {
             exchange.fail(new RequestException(503, "busy", "too many requests are under way"));
             return;
         }
-        Thread.ofVirtual().name("kvcapsule-request").start(() -> {
-            try {
-                serve(exchange);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                exchange.fail(new RequestException(503, "stopping", "the gateway is stopping"));
-            } catch (IOException | RuntimeException | Error e) {
-                exchange.fail(e);
-            }
-        });
+        exchange.guarded(() -> serve(exchange));
     }
 
-    private void serve(Exchange exchange) throws IOException, InterruptedException {
+    private void serve(Exchange exchange) {
         HttpServerRequest request = exchange.request();
         String path = request.path();
         if (path == null) {
             throw new RequestException(400, "usage", "no path");
         }
         if (request.method().equals(HttpMethod.GET) && (path.startsWith(HEALTH) || path.equals(OPENAPI))) {
-            open(exchange, path);
+            exchange.blocking(() -> open(exchange, path));
             return;
         }
         Optional<Principal> principal = options.credentials().authenticate(request.getHeader("Authorization"));
@@ -157,7 +148,7 @@ public final class Gateway implements AutoCloseable {
         exchange.setPrincipal(principal.get());
         rates.take(principal.get().owner());
         if (path.startsWith(CapsuleApi.PREFIX)) {
-            api.serve(exchange);
+            exchange.blocking(() -> api.serve(exchange));
         } else {
             routes.serve(exchange);
         }

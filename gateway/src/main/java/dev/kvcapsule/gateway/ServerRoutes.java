@@ -2,7 +2,7 @@ package dev.kvcapsule.gateway;
 
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpMethod;
-import java.io.IOException;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -19,6 +19,9 @@ final class ServerRoutes {
 
     private static final Set<String> READ = Set.of("/health", "/v1/health", "/models", "/v1/models");
 
+    /** Larger bodies are parsed by a thread of their own: event loops have others to serve. */
+    private static final int INLINE_BYTES = 128 << 10;
+
     private final PassThrough passThrough;
     private final Slots slots;
     private final Limits limits;
@@ -29,28 +32,42 @@ final class ServerRoutes {
         this.limits = limits;
     }
 
-    /** Serves a request; blocks until it is under way. */
-    void serve(Exchange exchange) throws IOException, InterruptedException {
+    /** Serves a request; on its context, and without waiting for anything. */
+    void serve(Exchange exchange) {
         HttpMethod method = exchange.request().method();
         String path = exchange.request().path();
         exchange.principal().require(Permission.INFER);
         if (method.equals(HttpMethod.POST) && GENERATING.contains(path)) {
             exchange.setOperation("generate");
-            generate(exchange);
+            RequestBody.read(exchange, limits).onSuccess(body -> exchange.guarded(() -> generate(exchange, body))).onFailure(exchange::fail);
         } else if (method.equals(HttpMethod.POST) && POSTED.contains(path)) {
             exchange.setOperation("pass");
-            passThrough.forward(exchange, RequestBody.read(exchange, limits), () -> {});
+            RequestBody.read(exchange, limits).onSuccess(body -> passThrough.forward(exchange, body, () -> { })).onFailure(exchange::fail);
         } else if (method.equals(HttpMethod.GET) && READ.contains(path)) {
             exchange.setOperation("pass");
-            passThrough.forward(exchange, Buffer.buffer(), () -> {});
+            passThrough.forward(exchange, Buffer.buffer(), () -> { });
         } else {
             throw new RequestException(404, "no-route", "the gateway lets through what generates, tokenizes and lists models; slots are under /capsule/v1");
         }
     }
 
-    private void generate(Exchange exchange) throws IOException, InterruptedException {
-        GenerationBody body = GenerationBody.of(RequestBody.read(exchange, limits));
-        SlotLease lease = slots.acquire(exchange.principal(), body.slot(), SlotTable.Use.GENERATE);
+    /** Mostly the user's own slot is free: then the request is on its way at once. Whatever takes waiting has a thread. */
+    private void generate(Exchange exchange, Buffer raw) {
+        if (raw.length() <= INLINE_BYTES) {
+            GenerationBody body = GenerationBody.of(raw);
+            Optional<SlotLease> free = slots.acquireNow(exchange.principal(), body.slot());
+            if (free.isPresent()) {
+                send(exchange, body, free.get());
+                return;
+            }
+        }
+        exchange.blocking(() -> {
+            GenerationBody body = GenerationBody.of(raw);
+            send(exchange, body, slots.acquire(exchange.principal(), body.slot(), SlotTable.Use.GENERATE));
+        });
+    }
+
+    private void send(Exchange exchange, GenerationBody body, SlotLease lease) {
         exchange.note("slot", lease.slot());
         passThrough.forward(exchange, body.in(lease.slot()), lease::close);
     }

@@ -12,12 +12,9 @@ import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.PromptTokens;
 import dev.kvcapsule.serving.files.InputFile;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.channels.WritableByteChannel;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -64,7 +61,7 @@ final class SlotExport {
             Duration wanted = lifetime.filter(shorter -> shorter.compareTo(options.lifetime()) < 0).orElse(options.lifetime());
             Optional<GenerationStore.Session> session = scope.session().map(name -> new GenerationStore.Session(scope.org(), scope.user(), name));
             long generation = session.isPresent() ? options.generations().next(session.get()) : 0;
-            SealSpec spec = new SealSpec("capsule gateway", options.signer(), scope.org(), scope, now, now, wanted, generation, options.model(), Optional.empty(), prompt(cache),
+            SealSpec spec = new SealSpec("capsule gateway", options.signer(), scope.org(), scope, now, now, wanted, generation, options.model(), Optional.empty(), PromptTokens.of(cache),
                     AeadAlgorithm.AES_256_GCM);
             return new CapsuleSeal(spec, options.keys());
         }
@@ -73,14 +70,6 @@ final class SlotExport {
         public void close() {
             state.close();
         }
-    }
-
-    private static Optional<int[]> prompt(KvCache cache) throws IOException {
-        List<MemorySegment> blobs = new ArrayList<>();
-        for (int b = 0; b < cache.layout().blobs().size(); b++) {
-            blobs.add(cache.blob(b));
-        }
-        return PromptTokens.of(cache.layout(), blobs);
     }
 
     /**

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 
@@ -35,7 +36,7 @@ final class SlotOwners {
             }
             return owners;
         } catch (DecodeException | ClassCastException e) {
-            return java.util.Collections.nCopies(slots, Optional.empty());
+            return Collections.nCopies(slots, Optional.empty());
         }
     }
 

@@ -1,8 +1,8 @@
 package dev.kvcapsule.gateway;
 
+import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.CapsuleReader;
-import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.seal.CapsuleOpening;
 import dev.kvcapsule.engine.seal.RefusalLog;
 import dev.kvcapsule.engine.seal.RestoreContext;
@@ -16,15 +16,12 @@ import dev.kvcapsule.serving.files.InputFile;
 import dev.kvcapsule.serving.llamacpp.GgsqFormat;
 import dev.kvcapsule.serving.llamacpp.ModelFile;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
 import java.time.InstantSource;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.function.LongSupplier;
 
 /**
  * A capsule into a slot. It is decoded while it arrives, into a file of its own that the server does not know; only when every tile, the trailer and the seal hold does the
@@ -35,7 +32,6 @@ final class SlotRestore {
     private final LlamaServer server;
     private final Slots slots;
     private final SlotFolder folder;
-    private final LongSupplier nanos = System::nanoTime;
 
     SlotRestore(GatewayOptions options, LlamaServer server, Slots slots, SlotFolder folder) {
         this.options = options;
@@ -71,14 +67,14 @@ final class SlotRestore {
      * @param slot where to; empty for any
      * @param fork whether an older capsule of the session may be taken
      * @param log hears true reasons of refusals
-     * @throws dev.kvcapsule.engine.CapsuleRefusedException if the capsule is refused; the slot is as it was
+     * @throws CapsuleRefusedException if the capsule is refused; the slot is as it was
      * @throws LlamaServer.ServerRefusedException if the server does not take the state
      */
     Restored restore(Principal principal, Optional<String> session, OptionalInt slot, boolean fork, ReadableByteChannel capsule, RefusalLog log)
             throws IOException, InterruptedException {
         String name = folder.newName();
         try {
-            long start = nanos.getAsLong();
+            long start = System.nanoTime();
             RestoreContext context = new RestoreContext(options.model(), Optional.empty(), Optional.of(ModelFile.structure(options.facts())), Optional.empty(), false);
             RestorePolicy policy = new RestorePolicy(principal.caller(session), context, InstantSource.system(), Optional.of(options.generations()), fork, log);
             DecodeReport report;
@@ -89,7 +85,7 @@ final class SlotRestore {
                 report = CapsuleFiles.decode(reader, Optional.of(GgsqFormat.NAME), OptionalInt.empty(), file, options.pipeline());
                 claims = opening.claims();
             }
-            double decoded = (nanos.getAsLong() - start) / 1e9;
+            double decoded = (System.nanoTime() - start) / 1e9;
             try (SlotLease lease = slots.acquire(principal, slot, SlotTable.Use.REPLACE)) {
                 return handOver(name, claims, report, lease.slot(), decoded);
             }
@@ -101,26 +97,26 @@ final class SlotRestore {
     /** What is bound to a model needs one that is known: the server compares no more than sizes. */
     private void requireKnownModel(SealClaims claims) throws IOException {
         if (claims.model().isPresent() && options.model().isEmpty()) {
-            throw new dev.kvcapsule.engine.CapsuleRefusedException(RefusalCode.WRONG_MODEL, "is bound to a model, and this gateway was not told (--model) which one runs here");
+            throw new CapsuleRefusedException(RefusalCode.WRONG_MODEL, "is bound to a model, and this gateway was not told (--model) which one runs here");
         }
     }
 
     private Restored handOver(String name, SealClaims claims, DecodeReport report, int slot, double decoded) throws IOException, InterruptedException {
-        long start = nanos.getAsLong();
+        long start = System.nanoTime();
         server.restore(slot, name);
-        long restored = nanos.getAsLong();
+        long restored = System.nanoTime();
         Optional<int[]> tokens = tokens(name);
         Optional<LlamaServer.Evaluation> evaluation = Optional.empty();
         long measured = restored;
         long again = restored;
         if (tokens.isPresent()) {
             evaluation = Optional.of(server.evaluate(slot, tokens.get()));
-            measured = nanos.getAsLong();
+            measured = System.nanoTime();
             if (evaluation.get().reused() > 0) {
                 // Its last token has been evaluated anew, with other rounding than the first time: what was saved is put back, to the bit.
                 server.restore(slot, name);
             }
-            again = nanos.getAsLong();
+            again = System.nanoTime();
         }
         return new Restored(claims, slot, report.written().tokens(), report.stateBytes(), evaluation, decoded, (restored - start + again - measured) / 1e9, (measured - restored) / 1e9);
     }
@@ -128,12 +124,7 @@ final class SlotRestore {
     /** The tokens of a state; empty if it does not tell them, or holds images, which have no ids. */
     private Optional<int[]> tokens(String name) throws IOException {
         try (InputFile in = InputFile.open(folder.file(name))) {
-            KvCache cache = CacheFormats.read(in.bytes(), options.facts());
-            List<MemorySegment> blobs = new ArrayList<>();
-            for (int b = 0; b < cache.layout().blobs().size(); b++) {
-                blobs.add(cache.blob(b));
-            }
-            return PromptTokens.of(cache.layout(), blobs).filter(ids -> ids.length > 0 && java.util.Arrays.stream(ids).allMatch(id -> id >= 0));
+            return PromptTokens.of(CacheFormats.read(in.bytes(), options.facts())).filter(ids -> ids.length > 0 && Arrays.stream(ids).allMatch(id -> id >= 0));
         }
     }
 }

@@ -60,10 +60,7 @@ final class SlotTable {
      */
     CompletableFuture<SlotLease> acquire(Principal.Owner owner, OptionalInt wanted, Use use) {
         synchronized (this) {
-            // llama-server takes numbers modulo its slots: one that is too large would be somebody else's.
-            if (wanted.isPresent() && (wanted.getAsInt() < 0 || wanted.getAsInt() >= slots.size())) {
-                throw new RequestException(404, "no-slot", "the server has slots 0 to " + (slots.size() - 1));
-            }
+            requireKnown(wanted);
             if (use == Use.READ && (wanted.isEmpty() || !slots.get(wanted.getAsInt()).owner.equals(Optional.of(owner)))) {
                 throw new RequestException(404, "not-found", "no such slot for this caller: it holds nothing that this user's requests through the gateway have left there");
             }
@@ -74,9 +71,30 @@ final class SlotTable {
         }
     }
 
-    /** Whether anybody waits. */
-    synchronized int waiting() {
-        return waiters.size();
+    /**
+     * A slot of one's own to generate in, if it can be had at once.
+     *
+     * @throws RequestException if there is no such slot
+     */
+    synchronized Optional<SlotLease> acquireOwn(Principal.Owner owner, OptionalInt wanted) {
+        requireKnown(wanted);
+        if (!waiters.isEmpty()) {
+            return Optional.empty();
+        }
+        Waiter waiter = new Waiter(owner, wanted, Use.GENERATE, new CompletableFuture<>());
+        OptionalInt found = find(waiter, Set.of());
+        if (found.isEmpty() || !slots.get(found.getAsInt()).owner.equals(Optional.of(owner))) {
+            return Optional.empty();
+        }
+        grant(waiter, found.getAsInt());
+        return Optional.of(waiter.lease.join());
+    }
+
+    /** llama-server takes numbers modulo its slots: one that is too large would be somebody else's. */
+    private void requireKnown(OptionalInt wanted) {
+        if (wanted.isPresent() && (wanted.getAsInt() < 0 || wanted.getAsInt() >= slots.size())) {
+            throw new RequestException(404, "no-slot", "the server has slots 0 to " + (slots.size() - 1));
+        }
     }
 
     /** In the order they came: who waits is not passed by those that could share what it waits for. */

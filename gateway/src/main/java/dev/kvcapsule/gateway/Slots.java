@@ -2,6 +2,7 @@ package dev.kvcapsule.gateway;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -26,6 +27,22 @@ final class Slots {
         if (table == null) {
             table = new SlotTable(owners.read(server.slots()));
         }
+        return table;
+    }
+
+    /**
+     * A slot to generate in, if one that holds nothing of another user's is free now.
+     *
+     * @param wanted its number; empty for any
+     * @return empty if it takes waiting, erasing, or asking the server
+     * @throws RequestException if there is no such slot
+     */
+    Optional<SlotLease> acquireNow(Principal principal, OptionalInt wanted) {
+        SlotTable all = known();
+        return all == null ? Optional.empty() : all.acquireOwn(principal.owner(), wanted);
+    }
+
+    private synchronized SlotTable known() {
         return table;
     }
 

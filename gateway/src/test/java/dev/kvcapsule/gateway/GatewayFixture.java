@@ -20,6 +20,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -99,7 +100,7 @@ final class GatewayFixture implements AutoCloseable {
     }
 
     static JsonObject json(HttpResponse<byte[]> response) {
-        return new JsonObject(new String(response.body(), java.nio.charset.StandardCharsets.UTF_8));
+        return new JsonObject(new String(response.body(), StandardCharsets.UTF_8));
     }
 
     static String code(HttpResponse<byte[]> response) {

@@ -16,6 +16,7 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.BooleanSupplier;
@@ -89,7 +90,7 @@ class GatewayLimitsTest {
         assertEquals(413, fixture.post(ANN, "/completion", new byte[(1 << 16) + 1]).statusCode());
         // Without a length it shows only on the way; a capsule's beginning is needed to get that far.
         byte[] capsule = capsule();
-        byte[] padded = java.util.Arrays.copyOf(capsule, (1 << 20) + (1 << 19));
+        byte[] padded = Arrays.copyOf(capsule, (1 << 20) + (1 << 19));
         HttpRequest chunked = fixture.request(ANN, "/capsule/v1/slots/0/restore").POST(HttpRequest.BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(padded))).build();
         try {
             assertTrue(List.of(413, 422).contains(fixture.client.send(chunked, HttpResponse.BodyHandlers.ofByteArray()).statusCode()));
@@ -109,7 +110,7 @@ class GatewayLimitsTest {
             byte[] damaged = capsule.clone();
             switch (round % 3) {
                 case 0 -> damaged[random.nextInt(damaged.length)] ^= (byte) (1 << random.nextInt(8));
-                case 1 -> damaged = java.util.Arrays.copyOf(damaged, random.nextInt(damaged.length));
+                case 1 -> damaged = Arrays.copyOf(damaged, random.nextInt(damaged.length));
                 default -> {
                     damaged = new byte[random.nextInt(5000)];
                     random.nextBytes(damaged);

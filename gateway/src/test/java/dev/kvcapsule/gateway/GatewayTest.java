@@ -25,6 +25,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -227,6 +228,10 @@ class GatewayTest {
             }
             assertEquals(404, fixture.post(token, "/capsule/v1/slots/1/restore?session=s1&capsule=" + id, new byte[0]).statusCode());
         }
+        try (Stream<Path> folders = Files.list(folder.resolve("store"))) {
+            Files.writeString(folders.findFirst().orElseThrow().resolve("0".repeat(32) + ".kvc"), "no capsule");
+        }
+        assertEquals(list, json(fixture.get(ANN, "/capsule/v1/capsules")).getJsonArray("capsules"), "a damaged one hides none of the others");
         HttpRequest delete = fixture.request(ANN, "/capsule/v1/capsules/" + id).DELETE().build();
         assertEquals(200, fixture.client.send(delete, HttpResponse.BodyHandlers.discarding()).statusCode());
         assertEquals(404, fixture.get(ANN, "/capsule/v1/capsules/" + id).statusCode());
@@ -288,7 +293,7 @@ class GatewayTest {
         for (String path : paths.fieldNames()) {
             for (String method : paths.getJsonObject(path).fieldNames()) {
                 String target = path.replace("{slot}", "0").replace("{id}", "0".repeat(32));
-                HttpRequest request = fixture.request(ANN, target).method(method.toUpperCase(java.util.Locale.ROOT), HttpRequest.BodyPublishers.noBody()).build();
+                HttpRequest request = fixture.request(ANN, target).method(method.toUpperCase(Locale.ROOT), HttpRequest.BodyPublishers.noBody()).build();
                 HttpResponse<byte[]> response = fixture.client.send(request, HttpResponse.BodyHandlers.ofByteArray());
                 JsonObject responses = paths.getJsonObject(path).getJsonObject(method).getJsonObject("responses");
                 assertTrue(responses.containsKey(Integer.toString(response.statusCode())), path + " answers " + response.statusCode());

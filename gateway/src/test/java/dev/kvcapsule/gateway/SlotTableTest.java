@@ -82,7 +82,9 @@ class SlotTableTest {
         assertFalse(later.isDone());
         export.join().close();
         assertTrue(later.isDone());
-        assertEquals(0, table.waiting());
+        later.join().close();
+        assertEquals(Optional.of(0), table.acquireOwn(ANN, OptionalInt.of(0)).map(SlotLease::slot), "nobody waits any more");
+        assertEquals(Optional.empty(), table.acquireOwn(BOB, OptionalInt.of(0)), "another's is to be erased first");
     }
 
     @Test

@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -63,7 +64,7 @@ public final class GatewayClient implements AutoCloseable {
      * @param stateBytes of the state it was made of
      * @param prefillRate tokens a second that the server evaluates; empty if the gateway has not measured it
      */
-    public record Exported(CapsuleSummary summary, String id, java.time.Instant expires, long bytes, long stateBytes, OptionalDouble prefillRate) {}
+    public record Exported(CapsuleSummary summary, String id, Instant expires, long bytes, long stateBytes, OptionalDouble prefillRate) {}
 
     /**
      * Fetches a slot as a capsule.

@@ -1,5 +1,6 @@
 package dev.kvcapsule.sessions.workspace;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -56,7 +57,7 @@ public final class Git {
 
     /** Names, and contents or what stands for them, of files that git does not know and does not ignore. @return how many */
     private long untracked(OutputStream out) throws IOException {
-        java.io.ByteArrayOutputStream names = new java.io.ByteArrayOutputStream();
+        ByteArrayOutputStream names = new ByteArrayOutputStream();
         copy(names, "ls-files", "--others", "--exclude-standard", "-z");
         long count = 0;
         for (String name : names.toString(StandardCharsets.UTF_8).split("\0")) {
