@@ -25,7 +25,7 @@ import picocli.CommandLine.Parameters;
 
 /** A session back: its state, and its cache in a slot. */
 @Command(name = "resume", mixinStandardHelpOptions = true, sortOptions = false, description = "Loads a session's checkpoint and puts its capsule back into a slot.",
-        footerHeading = "%nExamples:%n", footer = {"  capsule resume train-7", "  capsule resume train-7 --fork train-8 --slot 1", "  capsule resume train-7 --dry-run --json", "",
+        footerHeading = "%nExamples:%n", footer = {"  capsule resume train-7", "  capsule resume train-7 --fork-as train-8 --slot 1", "  capsule resume train-7 --dry-run --json", "",
             "Whatever is wrong with the capsule, the command ends with 0 and says verdict 'prefill' and why: the model then evaluates its prompt as it would have without."})
 final class ResumeCommand implements Callable<Integer> {
     @Parameters(paramLabel = "ID", description = "The session.")
@@ -34,8 +34,11 @@ final class ResumeCommand implements Callable<Integer> {
     @Option(names = "--no-capsule", description = "Load the state only.")
     private boolean noCapsule;
 
-    @Option(names = "--fork", paramLabel = "NEW", arity = "0..1", fallbackValue = "", description = "Go on as another session, with this name (default: ID-2, -3, ...); this one stays as it is.")
-    private String fork;
+    @Option(names = "--fork", description = "Go on as another session (ID-2, -3, ...); this one stays as it is.")
+    private boolean fork;
+
+    @Option(names = "--fork-as", paramLabel = "NEW", description = "The same with that name.")
+    private String forkName;
 
     @Option(names = "--dry-run", description = "Look at state, workspace and capsule; change nothing and send nothing.")
     private boolean dry;
@@ -57,13 +60,13 @@ final class ResumeCommand implements Callable<Integer> {
         }
         try (OpenSession session = sessions.open(id)) {
             SessionState state = session.read().orElseThrow();
-            if (fork == null || dry) {
+            if (!isFork() || dry) {
                 print(resume(session, state));
                 return ExitCode.DONE;
             }
             try (OpenSession other = sessions.open(newId(sessions))) {
                 if (other.read().isPresent()) {
-                    throw new Failures.UsageException("session " + other.id() + " is there already: give another name to --fork");
+                    throw new Failures.UsageException("session " + other.id() + " is there already: give another name");
                 }
                 print(resume(other, forked(session, state, other)));
             }
@@ -71,9 +74,13 @@ final class ResumeCommand implements Callable<Integer> {
         return ExitCode.DONE;
     }
 
+    private boolean isFork() {
+        return fork || forkName != null;
+    }
+
     private String newId(SessionFolder sessions) throws IOException {
-        if (!fork.isEmpty()) {
-            return SessionOptions.checked(fork);
+        if (forkName != null) {
+            return SessionOptions.checked(forkName);
         }
         List<String> taken = sessions.list();
         int number = 2;
@@ -115,12 +122,12 @@ final class ResumeCommand implements Callable<Integer> {
             return without(session, state);
         }
         try (client) {
-            return Resume.of(session, state, new Resume.Wish(Optional.of(client), OptionalInt.of(gateway.get().slot()), true, fork != null, dry));
+            return Resume.of(session, state, new Resume.Wish(Optional.of(client), OptionalInt.of(gateway.get().slot()), true, isFork(), dry));
         }
     }
 
     private Resume without(OpenSession session, SessionState state) throws IOException {
-        return Resume.of(session, state, new Resume.Wish(Optional.empty(), OptionalInt.empty(), !noCapsule, fork != null, dry));
+        return Resume.of(session, state, new Resume.Wish(Optional.empty(), OptionalInt.empty(), !noCapsule, isFork(), dry));
     }
 
     private void print(Resume resume) {

@@ -109,7 +109,7 @@ class SessionCommandTest {
             assertEquals(0, server.restores.get());
             assertEquals("not-asked", run("resume", "s1", "--no-capsule", "--json").json().get("code"));
 
-            Ended fork = run("resume", "s1", "--fork", "--json");
+            Ended fork = run("resume", "--fork", "s1", "--json");
             assertEquals("s1-2", fork.json().get("session"), fork.err());
             assertEquals("s1", fork.json().get("parent"));
             assertEquals("restored", fork.json().get("verdict"));
@@ -117,8 +117,8 @@ class SessionCommandTest {
             assertEquals(0, run("checkpoint", "--session", "s1", "--workspace", work).exit());
             assertEquals("restored", run("resume", "s1", "--json").json().get("verdict"));
             assertEquals("replayed", run("resume", "s1-2", "--json").json().get("code"));
-            assertEquals("restored", run("resume", "s1-2", "--fork", "s1-3", "--json").json().get("verdict"));
-            assertEquals(2, run("resume", "s1", "--fork", "s1-3").exit());
+            assertEquals("restored", run("resume", "s1-2", "--fork-as", "s1-3", "--json").json().get("verdict"));
+            assertEquals(2, run("resume", "s1", "--fork-as", "s1-3").exit());
 
             Path capsule = work.resolve("home/sessions/s1").resolve((String) ((Map<?, ?>) run("status", "s1", "--json").json().get("capsule")).get("file"));
             byte[] bytes = Files.readAllBytes(capsule);

@@ -10,12 +10,11 @@ import java.util.Set;
  * and those of a newer server are not until somebody has looked at them.
  */
 final class ServerRoutes {
-    /** Requests that use a slot. */
-    private static final Set<String> GENERATING = Set.of("/completion", "/completions", "/v1/completions", "/chat/completions", "/v1/chat/completions", "/infill", "/v1/responses",
-            "/v1/messages");
+    /** Requests that use the slot they name. Not among them: /v1/messages, which llama-server (build 10068) puts into whichever slot it likes, and embeddings. */
+    private static final Set<String> GENERATING = Set.of("/completion", "/completions", "/v1/completions", "/chat/completions", "/v1/chat/completions", "/infill", "/v1/responses");
 
     /** Requests that hold nothing of a sequence once they are answered. */
-    private static final Set<String> POSTED = Set.of("/tokenize", "/detokenize", "/apply-template", "/v1/messages/count_tokens");
+    private static final Set<String> POSTED = Set.of("/tokenize", "/detokenize", "/apply-template");
 
     private static final Set<String> READ = Set.of("/health", "/v1/health", "/models", "/v1/models");
 

@@ -117,7 +117,7 @@ class GatewayTest {
         for (String path : List.of("/slots", "/props", "/metrics", "/lora-adapters", "/v1/../slots", "/%73lots")) {
             assertEquals(404, fixture.get(ANN, path).statusCode(), path);
         }
-        for (String path : List.of("/slots/0?action=save", "/slots/0?action=restore", "/props", "//slots/0?action=erase")) {
+        for (String path : List.of("/slots/0?action=save", "/slots/0?action=restore", "/props", "/v1/messages", "/embedding", "//slots/0?action=erase")) {
             HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + fixture.port() + path)).header("Authorization", "Bearer " + ANN)
                     .POST(HttpRequest.BodyPublishers.ofString("{\"filename\":\"x\"}")).build();
             assertEquals(404, fixture.client.send(request, HttpResponse.BodyHandlers.discarding()).statusCode(), path);
