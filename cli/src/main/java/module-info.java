@@ -3,7 +3,9 @@
 module dev.kvcapsule.cli {
     requires com.fasterxml.jackson.core;
     requires dev.kvcapsule.codecs;
+    requires dev.kvcapsule.gateway;
     requires dev.kvcapsule.serving;
+    requires dev.kvcapsule.sessions;
     requires dev.kvcapsule.testdata;
     requires info.picocli;
 

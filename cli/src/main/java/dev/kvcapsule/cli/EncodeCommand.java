@@ -118,8 +118,10 @@ final class EncodeCommand implements Callable<Integer> {
         }
         Optional<String> digest = basis.digest();
         try {
-            Profile wanted = profile == null ? Profile.BALANCED : profile;
-            CodecSpec spec = CodecSpec.parse(codec != null ? codec : digest.isPresent() ? wanted.codecWithBasis() : wanted.codec());
+            if (codec == null) {
+                return (profile == null ? Profile.BALANCED : profile).codec(digest);
+            }
+            CodecSpec spec = CodecSpec.parse(codec);
             return Codecs.create(digest.isPresent() ? spec.with("basis", digest.get()) : spec);
         } catch (IllegalArgumentException e) {
             throw new Failures.UsageException(e.getMessage());

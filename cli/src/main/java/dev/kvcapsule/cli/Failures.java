@@ -4,6 +4,7 @@ import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.kernel.DeviceException;
 import dev.kvcapsule.engine.keys.KeyException;
+import dev.kvcapsule.sessions.SessionBusyException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
@@ -89,6 +90,7 @@ final class Failures implements CommandLine.IExecutionExceptionHandler, CommandL
             case UncheckedIOException e -> classify(e.getCause());
             case MalformedDataException e -> new Failure(ExitCode.MALFORMED, "malformed", e.getMessage());
             case CapsuleRefusedException e -> new Failure(ExitCode.REFUSED, e.code().toOutsiders().label(), e.getMessage());
+            case SessionBusyException e -> new Failure(ExitCode.REFUSED, "busy", e.getMessage());
             case KeyException e -> new Failure(ExitCode.USAGE, "keys", e.getMessage());
             case NoSuchFileException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", e.getFile() + ": no such file");
             case AccessDeniedException e -> new Failure(ExitCode.INPUT_OUTPUT, "io", e.getFile() + ": access denied");

@@ -1,6 +1,10 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.codec.Codec;
+import dev.kvcapsule.engine.codec.CodecSpec;
+import dev.kvcapsule.engine.codec.Codecs;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine;
@@ -33,6 +37,14 @@ enum Profile {
             case BALANCED -> "klt:step=1";
             case SMALL -> "klt:step=2";
         };
+    }
+
+    /** The codec itself. @param basis digest of the shared basis; empty if there is none */
+    Codec codec(Optional<String> basis) {
+        if (basis.isEmpty()) {
+            return Codecs.create(codec);
+        }
+        return Codecs.create(CodecSpec.parse(codecWithBasis()).with("basis", basis.get()));
     }
 
     /** The name that the option takes. */

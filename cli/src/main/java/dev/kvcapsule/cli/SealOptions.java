@@ -15,11 +15,9 @@ import dev.kvcapsule.engine.seal.SealSpec;
 import dev.kvcapsule.serving.PromptTokens;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -103,11 +101,7 @@ final class SealOptions {
 
     /** The seal itself, with the tokens of the cache and the next generation of its session. */
     CapsuleSeal seal(SealSpec plan, KvCache cache) throws IOException {
-        List<MemorySegment> blobs = new ArrayList<>();
-        for (int b = 0; b < cache.layout().blobs().size(); b++) {
-            blobs.add(cache.blob(b));
-        }
-        Optional<int[]> tokens = PromptTokens.of(cache.layout(), blobs);
+        Optional<int[]> tokens = PromptTokens.of(cache);
         Optional<GenerationStore.Session> session = session(plan.scope());
         long generation = session.isEmpty() ? 0 : new GenerationFolder(generations(keys)).next(session.get());
         SealSpec spec = plan.withGeneration(generation);

@@ -2,7 +2,13 @@ package dev.kvcapsule.serving.llamacpp.runtime;
 
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.KvCache;
+import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.pipeline.CacheSink;
+import dev.kvcapsule.engine.pipeline.CapsuleDecoder;
+import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.serving.CacheFormats;
+import dev.kvcapsule.serving.CacheImage;
+import dev.kvcapsule.serving.CacheTarget;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.InputFile;
 import dev.kvcapsule.serving.llamacpp.BufferFormat;
@@ -13,7 +19,9 @@ import java.lang.foreign.MemoryLayout.PathElement;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
+import java.util.OptionalInt;
 
 /**
  * One sequence of a model: tokens go in, logits and the KV cache come out. All of it is sequence 0. Use after {@link #close}, or after the
@@ -244,6 +252,57 @@ public final class LlamaContext implements AutoCloseable {
                 throw new LlamaException("libllama wrote " + written + " of " + bytes + " bytes of state" + library.log().because());
             }
             return state;
+        }
+    }
+
+    /**
+     * Takes a copy of the cache as it is now.
+     *
+     * @return for the caller to close
+     */
+    public CapturedCache capture() throws IOException {
+        Arena own = Arena.ofShared();
+        try {
+            MemorySegment state = save(own);
+            return new CapturedCache(own, state, read(state));
+        } catch (IOException | RuntimeException e) {
+            own.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Replaces the cache by that of a capsule. It is decoded into off-heap memory, and llama.cpp gets it when everything about it has been checked, and not before: if it is
+     * refused, the cache is what it was.
+     *
+     * @param capsule has not been read from yet; in memory if {@code tokens} is given
+     * @param tokens how many to restore, reading only the tiles that hold them; empty for all
+     * @throws MalformedDataException if the capsule is damaged
+     * @throws dev.kvcapsule.engine.CapsuleRefusedException the same for a sealed one, or if it may not be used
+     * @throws UnsupportedOperationException if its cache is none of llama.cpp's, or cannot be cut there
+     * @throws LlamaException if llama.cpp refuses it: another model, type, or more cells than this context has; the cache is then empty
+     */
+    public void restore(CapsuleReader capsule, OptionalInt tokens, PipelineOptions pipeline) throws IOException {
+        CapsuleDecoder decoder = new CapsuleDecoder(capsule);
+        try (Arena own = Arena.ofShared()) {
+            List<MemorySegment> blobs = capsule.blobs(own);
+            try {
+                CacheImage image = new BufferFormat().plan(capsule.manifest().layout(), blobs, new CacheTarget(OptionalInt.of(BufferFormat.PREFIXED), tokens));
+                MemorySegment state = own.allocate(image.bytes(), 64);
+                try {
+                    CacheSink sink = CacheSink.of(image.write(state));
+                    if (tokens.isPresent()) {
+                        decoder.decodePrefix(sink, pipeline);
+                    } else {
+                        decoder.decode(sink, pipeline);
+                    }
+                    load(state);
+                } finally {
+                    capsule.wipe(state);
+                }
+            } finally {
+                blobs.forEach(capsule::wipe);
+            }
         }
     }
 

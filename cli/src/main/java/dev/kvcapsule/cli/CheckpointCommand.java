@@ -1,0 +1,102 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.sessions.CapsuleNote;
+import dev.kvcapsule.sessions.Checkpoint;
+import dev.kvcapsule.sessions.GatewayNote;
+import dev.kvcapsule.sessions.Notes;
+import dev.kvcapsule.sessions.OpenSession;
+import dev.kvcapsule.sessions.SessionState;
+import dev.kvcapsule.sessions.gateway.GatewayClient;
+import dev.kvcapsule.sessions.gateway.GatewayException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** A session's state to disk, and its cache to a capsule. */
+@Command(name = "checkpoint", mixinStandardHelpOptions = true, sortOptions = false, description = "Writes down what a session knows, and fetches a capsule of its cache if a gateway is named.",
+        footerHeading = "%nExamples:%n", footer = {"  capsule checkpoint --session train-7 --objective 'find why the loss diverges' --state notes.yaml --no-capsule",
+            "  capsule checkpoint --session train-7 --state notes.yaml --gateway http://127.0.0.1:8080 --token-file token", "",
+            "The state is there when the command ends with 0, also if no capsule could be had: that is said, and the one before stays. docs/resume.md shows a notes.yaml."})
+final class CheckpointCommand implements Callable<Integer> {
+    @Option(names = "--session", paramLabel = "ID", required = true, description = "The session.")
+    private String id;
+
+    @Option(names = "--objective", paramLabel = "TEXT", description = "What the session is for (default: as before).")
+    private String objective;
+
+    @Option(names = "--state", paramLabel = "STATE.yaml", description = "What the agent knows: plan, jobs, artifacts, decisions, issues, next_actions; - is standard input.")
+    private Path state;
+
+    @Option(names = "--workspace", paramLabel = "DIR", defaultValue = ".", description = "A folder of the files that the session works on (default: this one).")
+    private Path workspace;
+
+    @Option(names = "--no-capsule", description = "Write the state only; the last capsule stays.")
+    private boolean noCapsule;
+
+    @Option(names = "--json", description = "Print one JSON object on standard output.")
+    private boolean json;
+
+    @Mixin
+    private SessionOptions options;
+
+    @CommandLine.Spec
+    private CommandLine.Model.CommandSpec spec;
+
+    @Override
+    public Integer call() throws IOException {
+        long start = System.nanoTime();
+        if (noCapsule && options.isNamed()) {
+            throw new Failures.UsageException("--no-capsule and --gateway contradict each other: give one of them");
+        }
+        Notes notes = state == null ? Notes.NONE : Inputs.about(Inputs.name(state), () -> Notes.read(state));
+        Notes all = objective == null ? notes : notes.withObjective(objective);
+        try (OpenSession session = SessionOptions.folder().open(SessionOptions.checked(id))) {
+            Optional<GatewayNote> gateway = noCapsule ? Optional.empty() : options.note(session.read());
+            if (gateway.isEmpty()) {
+                print(Checkpoint.write(session, all, workspace, Optional.empty()), start);
+                return ExitCode.DONE;
+            }
+            try (GatewayClient client = options.client(gateway.get())) {
+                print(Checkpoint.write(session, all, workspace, Optional.of(new Checkpoint.Source(client, gateway.get()))), start);
+            }
+        }
+        return ExitCode.DONE;
+    }
+
+    private void print(Checkpoint checkpoint, long start) {
+        PrintWriter out = spec.commandLine().getOut();
+        SessionState written = checkpoint.state();
+        double seconds = (System.nanoTime() - start) / 1e9;
+        Optional<GatewayException> failure = checkpoint.capsule();
+        failure.ifPresent(e -> spec.commandLine().getErr().println("capsule: warning: no new capsule (" + e.code() + "): " + e.getMessage()
+                + (written.capsule().isPresent() ? "; the one before stays" : "")));
+        if (json) {
+            Map<String, Object> capsule = new LinkedHashMap<>();
+            capsule.put("verdict", noCapsule ? "not-asked" : failure.isPresent() ? "failed" : written.gateway().isEmpty() ? "no-gateway" : "fetched");
+            capsule.put("code", failure.map(GatewayException::code).orElse("ok"));
+            JsonReport report = new JsonReport().put("session", written.id()).put("checkpoint_at", written.checkpointAt().toString());
+            written.capsule().ifPresent(note -> put(report, note));
+            written.revision().ifPresent(revision -> report.put("revision", revision.toMap()));
+            out.println(report.put("capsule", capsule).put("seconds", seconds));
+            return;
+        }
+        out.println(written.id() + ": checkpoint written" + written.revision().map(revision -> ", " + revision.brief()).orElse(""));
+        if (failure.isEmpty() && !noCapsule) {
+            written.capsule().ifPresent(note -> out.printf(Locale.ROOT, "capsule: %d tokens, %s, %.2fx, until %s, %.2f s%n", note.tokens(), Sizes.text(note.bytes()), note.ratio(),
+                    note.expires(), seconds));
+        }
+    }
+
+    private static void put(JsonReport report, CapsuleNote note) {
+        report.put("tokens", note.tokens()).put("raw_bytes", note.stateBytes()).put("capsule_bytes", note.bytes()).put("ratio", note.ratio()).put("expires", note.expires().toString());
+    }
+}

@@ -1,0 +1,147 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.engine.codec.Codec;
+import dev.kvcapsule.engine.keys.GenerationFolder;
+import dev.kvcapsule.engine.keys.KeyFolder;
+import dev.kvcapsule.engine.pipeline.PipelineOptions;
+import dev.kvcapsule.engine.pipeline.Progress;
+import dev.kvcapsule.gateway.Credentials;
+import dev.kvcapsule.gateway.Gateway;
+import dev.kvcapsule.gateway.GatewayOptions;
+import dev.kvcapsule.gateway.Limits;
+import dev.kvcapsule.serving.files.FolderBases;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** The gateway in front of a llama-server. */
+@Command(name = "serve", mixinStandardHelpOptions = true, sortOptions = false, description = "Runs the gateway in front of a llama-server: its slots leave and come back as sealed capsules.",
+        footerHeading = "%nExamples:%n", footer = {"  llama-server -m model.gguf --slot-save-path slots --port 8081 --cache-ram 0",
+            "  capsule serve --upstream http://127.0.0.1:8081 --slot-dir slots --listen 127.0.0.1:8080 --tokens tokens.yaml --model model.gguf", "",
+            "tokens.yaml, readable by its owner only; sha256:HEX in place of a token keeps it out of the file:",
+            "  0123456789abcdef0123: {org: acme, user: ann, permissions: [infer, export, restore, manage, metrics]}", "",
+            "Logs are JSON lines on standard error. docs/resume.md has the endpoints and what they promise."})
+final class ServeCommand implements Callable<Integer> {
+    @Option(names = "--upstream", paramLabel = "URL", required = true, description = "The llama-server, http://HOST:PORT.")
+    private URI upstream;
+
+    @Option(names = "--slot-dir", paramLabel = "DIR", required = true, description = "The folder that llama-server has as --slot-save-path.")
+    private Path slotDir;
+
+    @Option(names = "--listen", paramLabel = "HOST:PORT", defaultValue = "127.0.0.1:8080", description = "Where to listen (default: ${DEFAULT-VALUE}); port 0 takes any that is free.")
+    private String listen;
+
+    @Option(names = "--tokens", paramLabel = "FILE", required = true, description = "YAML: token -> org, user, permissions.")
+    private Path tokens;
+
+    @Option(names = "--profile", paramLabel = "P", description = "exact, fast, balanced (the default) or small.", converter = Profile.Converter.class)
+    private Profile profile;
+
+    @Option(names = "--sign", paramLabel = "KID", description = "The signing key (default: the newest).")
+    private String signer;
+
+    @Option(names = "--expires", paramLabel = "7d", defaultValue = "7d", description = "How long capsules may be used: a number and s, m, h or d (default: ${DEFAULT-VALUE}).",
+            converter = DurationConverter.class)
+    private Duration lifetime;
+
+    @Option(names = "--store", paramLabel = "DIR", description = "Where capsules are that the gateway keeps (default: store/ in CAPSULE_HOME).")
+    private Path store;
+
+    @Option(names = "--max-capsule", paramLabel = "BYTES", description = "Largest capsule that is taken (default: 8 GiB).")
+    private Long maxCapsule;
+
+    @Option(names = "--max-store", paramLabel = "BYTES", description = "Most bytes of capsules that are kept for one user (default: 32 GiB).")
+    private Long maxStore;
+
+    @Option(names = "--rate", paramLabel = "N", description = "Requests a second of one user in the long run (default: 50).")
+    private Double rate;
+
+    @Option(names = "--requests", paramLabel = "N", description = "Requests under way (default: 256).")
+    private Integer requests;
+
+    @Option(names = "--time-limit", paramLabel = "1h", description = "Longest time of a request (default: 1h).", converter = DurationConverter.class)
+    private Duration timeLimit;
+
+    @Option(names = "--threads", paramLabel = "N", description = "Worker threads of an export or restore (default: one a processor).")
+    private int threads;
+
+    @Mixin
+    private ModelOptions model;
+
+    @Mixin
+    private BasisOptions basis;
+
+    @Mixin
+    private KeyOptions keys;
+
+    @CommandLine.Spec
+    private CommandLine.Model.CommandSpec spec;
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        PrintWriter err = spec.commandLine().getErr();
+        try (FolderBases bases = basis.open(Path.of("-")); Gateway gateway = Gateway.start(options(bases, err), err)) {
+            if (model.file() == null) {
+                err.println("capsule: note: without --model capsules are bound to no model, and one of another model is only refused where its size differs");
+            }
+            CountDownLatch stopped = new CountDownLatch(1);
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> close(gateway, stopped), "kvcapsule-stop"));
+            spec.commandLine().getOut().println("listening on " + address().getHostString() + ":" + gateway.port());
+            spec.commandLine().getOut().flush();
+            stopped.await();
+        }
+        return ExitCode.DONE;
+    }
+
+    private static void close(Gateway gateway, CountDownLatch stopped) {
+        try {
+            gateway.close();
+        } catch (IOException e) {
+            // The process ends anyway, and the system with it takes back what is left.
+        }
+        stopped.countDown();
+    }
+
+    private GatewayOptions options(FolderBases bases, PrintWriter err) throws IOException {
+        KeyFolder folder = keys.opened("copy a registry there");
+        String kid = signer != null ? signer : folder.defaultSigner(Instant.now()).orElseThrow(
+                () -> new Failures.UsageException("no key in " + keys.folder() + " can sign now: make one with 'capsule keys new'")).kid();
+        Limits most = Limits.DEFAULT;
+        Codec codec = (profile == null ? Profile.BALANCED : profile).codec(basis.digest());
+        Path kept = store == null ? BasisOptions.home().resolve("store") : store;
+        int workers = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+        try {
+            Limits limits = new Limits(most.requestBytes(), maxCapsule == null ? most.capsuleBytes() : maxCapsule, maxStore == null ? most.storeBytes() : maxStore, most.connections(),
+                    requests == null ? most.requests() : requests, most.capsules(), rate == null ? most.perSecond() : rate, most.patience(), most.stall(),
+                    timeLimit == null ? most.total() : timeLimit);
+            PipelineOptions pipeline = new PipelineOptions(workers, ColdStart.kernels(codec.spec(), 0), Progress.NONE, bases);
+            Credentials credentials = Inputs.about(tokens.toString(), () -> Credentials.read(tokens));
+            for (String organisation : credentials.organisations()) {
+                // A tenant without a key is told now, not at its first checkpoint.
+                folder.epoch(organisation);
+            }
+            return new GatewayOptions(address(), upstream, slotDir, kept, credentials, folder, kid, lifetime,
+                    new GenerationFolder(SealOptions.generations(keys)), codec, pipeline, model.facts(), model.identity(err), limits);
+        } catch (IllegalArgumentException e) {
+            throw new Failures.UsageException(e.getMessage());
+        }
+    }
+
+    private InetSocketAddress address() {
+        int colon = listen.lastIndexOf(':');
+        if (colon < 1 || !listen.substring(colon + 1).matches("[0-9]{1,5}")) {
+            throw new Failures.UsageException("--listen takes HOST:PORT, not '" + listen + "'");
+        }
+        return InetSocketAddress.createUnresolved(listen.substring(0, colon), Integer.parseInt(listen.substring(colon + 1)));
+    }
+}

@@ -1,0 +1,73 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.sessions.GatewayNote;
+import dev.kvcapsule.sessions.SessionFolder;
+import dev.kvcapsule.sessions.SessionState;
+import dev.kvcapsule.sessions.gateway.GatewayClient;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import picocli.CommandLine.Option;
+
+/** Where sessions are, and the gateway that has their capsules. */
+final class SessionOptions {
+    @Option(names = "--gateway", paramLabel = "URL", description = "The gateway, http://HOST:PORT (default: the one of the last checkpoint).")
+    private URI gateway;
+
+    @Option(names = "--token-file", paramLabel = "F", description = "Holds the bearer token, on its first line (default: the one of the last checkpoint).")
+    private Path tokenFile;
+
+    @Option(names = "--slot", paramLabel = "N", description = "The slot of the llama-server (default: that of the last checkpoint, else 0).")
+    private Integer slot;
+
+    @Option(names = "--time-limit", paramLabel = "1h", defaultValue = "1h", description = "Longest time that the gateway may take (default: ${DEFAULT-VALUE}).", converter = DurationConverter.class)
+    private Duration timeLimit;
+
+    static SessionFolder folder() {
+        return new SessionFolder(BasisOptions.home().resolve("sessions"));
+    }
+
+    /** Checks a session's name as an argument. */
+    static String checked(String id) {
+        try {
+            SessionFolder.checkId(id);
+            return id;
+        } catch (IllegalArgumentException e) {
+            throw new Failures.UsageException(e.getMessage());
+        }
+    }
+
+    /** Whether a gateway was named. */
+    boolean isNamed() {
+        return gateway != null;
+    }
+
+    /** The gateway to use: what was named, and what the last checkpoint used for the rest; empty if there is none. */
+    Optional<GatewayNote> note(Optional<SessionState> last) {
+        Optional<GatewayNote> before = last.flatMap(SessionState::gateway);
+        if (gateway == null && before.isEmpty()) {
+            if (tokenFile != null) {
+                throw new Failures.UsageException("--token-file is for a gateway: give --gateway");
+            }
+            return Optional.empty();
+        }
+        String token = tokenFile != null ? tokenFile.toAbsolutePath().toString() : before.map(GatewayNote::tokenFile)
+                .orElseThrow(() -> new Failures.UsageException("--gateway takes a token: give --token-file"));
+        if (slot != null && slot < 0) {
+            throw new Failures.UsageException("--slot " + slot + " is negative");
+        }
+        return Optional.of(new GatewayNote(gateway != null ? gateway.toString() : before.get().url(), token, slot != null ? slot : before.map(GatewayNote::slot).orElse(0)));
+    }
+
+    GatewayClient client(GatewayNote note) throws IOException {
+        String token = Inputs.about(note.tokenFile(), () -> Files.readString(Path.of(note.tokenFile()))).lines().findFirst().orElse("").strip();
+        try {
+            return new GatewayClient(URI.create(note.url()), token, timeLimit);
+        } catch (IllegalArgumentException e) {
+            throw new Failures.UsageException(e.getMessage());
+        }
+    }
+}

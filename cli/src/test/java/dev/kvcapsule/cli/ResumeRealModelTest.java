@@ -1,0 +1,172 @@
+package dev.kvcapsule.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.kvcapsule.sessions.Json;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The whole way with a real llama-server and a real model: a long prompt is evaluated, its session checkpointed, the server ended, another one started, the session resumed;
+ * then a question is asked. Skipped, with the reason, where {@code scripts/real-model.sh server} cannot get them.
+ */
+@Tag("real-model")
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@Timeout(value = 10, unit = TimeUnit.MINUTES)
+class ResumeRealModelTest {
+    private static final int TOKENS = 1000;
+    private static final String TOKEN = "ann-token-0123456789";
+
+    @TempDir
+    private static Path work;
+
+    private final HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    private String model;
+    private String binary;
+    private int port;
+    private Child server;
+    private Child gateway;
+    private Path home;
+    private Path tokenFile;
+
+    @BeforeAll
+    void start() throws Exception {
+        Map<String, String> found = RealParts.fetch(work);
+        model = found.get("CAPSULE_TEST_MODEL");
+        binary = found.get("CAPSULE_TEST_SERVER");
+        home = work.resolve("home");
+        Files.createDirectory(work.resolve("slots"));
+        tokenFile = Files.writeString(work.resolve("token"), TOKEN + "\n");
+        Files.createFile(work.resolve("tokens.yaml"), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        Files.writeString(work.resolve("tokens.yaml"), TOKEN + ": {org: acme, user: ann, permissions: [infer, export, restore, manage, metrics]}\n");
+        try (Child keys = Child.capsule(work, home, 64, "keys", "new", "--tenant", "acme")) {
+            assertEquals(0, keys.await(), keys.err());
+        }
+        port = Child.freePort();
+        startServer();
+        // A heap that is smaller than the state: memory does not grow with the context.
+        gateway = Child.gateway(work, home, 48, "--upstream", "http://127.0.0.1:" + port, "--slot-dir", work.resolve("slots"), "--tokens", work.resolve("tokens.yaml"), "--model", model,
+                "--profile", "exact");
+    }
+
+    private void startServer() throws Exception {
+        // One thread: two that wait for each other take far longer where other programs want the processors, too.
+        server = Child.start(work, "llama-server", Map.of("LD_LIBRARY_PATH", Path.of(binary).getParent().toString()), List.of(binary, "-m", model, "-ngl", 0, "-t", 1, "-c", 2048, "-np", 1,
+                "--host", "127.0.0.1", "--port", port, "--slot-save-path", work.resolve("slots"), "--cache-ram", 0));
+        server.awaitReady(URI.create("http://127.0.0.1:" + port + "/health"));
+    }
+
+    @AfterAll
+    void stop() {
+        for (Child child : new Child[] {gateway, server}) {
+            if (child != null) {
+                child.close();
+            }
+        }
+        client.close();
+    }
+
+    private Map<String, Object> post(String path, String body) throws Exception {
+        HttpRequest request = HttpRequest.newBuilder(gateway.address().resolve(path)).header("Authorization", "Bearer " + TOKEN).POST(HttpRequest.BodyPublishers.ofString(body)).build();
+        HttpResponse<String> response = client.send(request, HttpResponse.BodyHandlers.ofString());
+        assertEquals(200, response.statusCode(), response.body());
+        return Json.readObject(response.body());
+    }
+
+    private List<Object> tokenize(String text) throws Exception {
+        String quoted = new JsonReport().put("content", text).put("add_special", true).toString();
+        return new ArrayList<>((List<?>) post("/tokenize", quoted).get("tokens"));
+    }
+
+    private Map<String, Object> complete(List<Object> prompt, int predict) throws Exception {
+        return post("/completion", "{\"prompt\":" + prompt + ",\"n_predict\":" + predict + ",\"temperature\":0,\"return_tokens\":true,\"id_slot\":0}");
+    }
+
+    private static long timing(Map<String, Object> answer, String name) {
+        return (Long) ((Map<?, ?>) answer.get("timings")).get(name);
+    }
+
+    private Map<String, Object> capsule(Object... args) throws Exception {
+        try (Child child = Child.capsule(work, home, 48, args)) {
+            assertEquals(0, child.await(), child.err());
+            return Json.readObject(child.out());
+        }
+    }
+
+    private List<Path> slotFiles() throws IOException {
+        try (Stream<Path> files = Files.list(work.resolve("slots"))) {
+            return files.filter(file -> !file.getFileName().toString().startsWith(".")).toList();
+        }
+    }
+
+    @Test
+    void aResumedSessionEvaluatesItsNewTokensOnlyAndAnswersTheSame() throws Exception {
+        List<Object> prompt = tokenize(Files.readString(RealParts.root().resolve("docs/format.md"))).subList(0, TOKENS);
+        List<Object> question = tokenize("\n\nIn one sentence, what is a tile?").subList(1, 9);
+        List<Object> both = new ArrayList<>(prompt);
+        both.addAll(question);
+        assertEquals(TOKENS, timing(complete(prompt, 0), "prompt_n"));
+
+        Map<String, Object> made = capsule("checkpoint", "--session", "s1", "--objective", "Know what a tile is", "--workspace", work, "--gateway", gateway.address(), "--token-file",
+                tokenFile, "--json");
+        assertEquals((long) TOKENS, made.get("tokens"));
+        assertEquals("fetched", ((Map<?, ?>) made.get("capsule")).get("verdict"));
+        Object uninterrupted = complete(both, 24).get("tokens");
+
+        server.kill();
+        Map<String, Object> without = capsule("resume", "s1", "--json");
+        assertEquals("prefill", without.get("verdict"), "a server that is not there fails no resume");
+        startServer();
+
+        Map<String, Object> resumed = capsule("resume", "s1", "--json");
+        assertEquals("restored", resumed.get("verdict"), resumed::toString);
+        assertEquals(TOKENS - 1L, resumed.get("tokens_reused"));
+        assertEquals(1L, resumed.get("tokens_evaluated"), "llama-server evaluates the last token of any prompt");
+        assertTrue((Double) resumed.get("prefill_seconds_saved") > 0, resumed::toString);
+        assertEquals(List.of(), slotFiles());
+
+        Map<String, Object> answer = complete(both, 24);
+        assertEquals((long) TOKENS, timing(answer, "cache_n"));
+        assertEquals((long) question.size(), timing(answer, "prompt_n"));
+        assertEquals(uninterrupted, answer.get("tokens"), "token for token");
+
+        serverKilledDuringRestore();
+    }
+
+    /** Killed at any moment of a restore, the server leaves a verdict, and the next one takes the same capsule. */
+    private void serverKilledDuringRestore() throws Exception {
+        for (int millis : new int[] {400, 900, 1300}) {
+            try (Child resume = Child.capsule(work, home, 48, "resume", "s1", "--json")) {
+                Thread.sleep(millis);
+                server.kill();
+                assertEquals(0, resume.await(), resume.err());
+                assertTrue(List.of("restored", "prefill").contains(Json.readObject(resume.out()).get("verdict")));
+            }
+            assertEquals(List.of(), slotFiles());
+            startServer();
+        }
+        assertEquals("restored", capsule("resume", "s1", "--json").get("verdict"));
+        Map<String, Object> status = capsule("status", "s1", "--json");
+        assertEquals("usable", ((Map<?, ?>) status.get("capsule")).get("verdict"));
+        assertEquals("restored", ((Map<?, ?>) status.get("last_resume")).get("verdict"));
+    }
+}

@@ -1,0 +1,137 @@
+package dev.kvcapsule.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.gateway.recorded.RecordedServer;
+import dev.kvcapsule.sessions.Json;
+import dev.kvcapsule.sessions.OpenSession;
+import dev.kvcapsule.sessions.SessionFolder;
+import dev.kvcapsule.testdata.Samples;
+import java.io.InputStream;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code checkpoint}, {@code resume} and {@code status} as scripts see them, in processes of their own. */
+@Timeout(value = 5, unit = TimeUnit.MINUTES)
+class SessionCommandTest {
+    private static final String TOKEN = "ann-token-0123456789";
+
+    @TempDir
+    private Path work;
+
+    private record Ended(int exit, String out, String err) {
+        Map<String, Object> json() throws MalformedDataException {
+            return Json.readObject(out);
+        }
+
+        Object error() throws MalformedDataException {
+            return ((Map<?, ?>) json().get("error")).get("code");
+        }
+    }
+
+    private Ended run(Object... args) throws Exception {
+        try (Child child = Child.capsule(work, work.resolve("home"), 64, args)) {
+            return new Ended(child.await(), child.out(), child.err());
+        }
+    }
+
+    @Test
+    void stateWithoutAGateway() throws Exception {
+        Path yaml = Files.writeString(work.resolve("notes.yaml"), "objective: first\nnext_actions: [look]\njobs: [{id: 4711, system: slurm, last_state: running}]\nartifacts: [a.bin]\n");
+        Files.writeString(work.resolve("a.bin"), "one");
+        assertEquals(0, run("checkpoint", "--session", "s1", "--state", yaml, "--workspace", work).exit());
+        Files.writeString(work.resolve("a.bin"), "two");
+        Ended resumed = run("resume", "s1", "--json");
+        assertEquals(0, resumed.exit(), resumed.err());
+        assertEquals("prefill", resumed.json().get("verdict"));
+        assertEquals("no-capsule", resumed.json().get("code"));
+        assertEquals(List.of("look"), resumed.json().get("next_actions"));
+        assertTrue(resumed.err().contains("a.bin is changed"), resumed.err());
+        Ended shown = run("status", "s1");
+        for (String part : List.of("objective   first", "4711 on slurm: running", "a.bin: changed", "next        look", "capsule     none", "prefill (no-capsule)")) {
+            assertTrue(shown.out().contains(part), shown.out());
+        }
+        assertTrue(run("status").out().startsWith("s1 "));
+
+        Files.writeString(yaml, "objektive: second\n");
+        Ended misspelt = run("checkpoint", "--session", "s1", "--state", yaml, "--workspace", work, "--json");
+        assertEquals(3, misspelt.exit(), misspelt.err());
+        assertEquals("first", run("status", "s1", "--json").json().get("objective"), "the checkpoint is what it was");
+        try (OpenSession busy = new SessionFolder(work.resolve("home/sessions")).open("s1")) {
+            assertEquals("s1", busy.id());
+            // In the child: a file lock is a process's.
+            try (Child second = Child.capsule(work, work.resolve("home"), 64, "checkpoint", "--session", "s1", "--workspace", work)) {
+                assertEquals(4, second.await());
+                assertTrue(second.err().contains("busy"), second.err());
+            }
+        }
+        Path state = work.resolve("home/sessions/s1/state.json");
+        Files.writeString(state, Files.readString(state).replace("\"schema\" : 1", "\"schema\" : 2"));
+        assertEquals(3, run("resume", "s1").exit());
+        assertEquals(5, run("resume", "s2").exit());
+        assertEquals(2, run("checkpoint", "--session", "../s1").exit());
+    }
+
+    @Test
+    void aForkTakesTheCapsuleThatItsParentHasLeftBehind() throws Exception {
+        byte[] state;
+        try (InputStream in = Samples.state("llama-f16.ggsq")) {
+            state = in.readAllBytes();
+        }
+        Path tokenFile = Files.writeString(work.resolve("token"), TOKEN + "\n");
+        Files.createFile(work.resolve("tokens.yaml"), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        Files.writeString(work.resolve("tokens.yaml"), TOKEN + ": {org: acme, user: ann, permissions: [infer, export, restore]}\n");
+        Object[] serve = {"--slot-dir", Files.createDirectory(work.resolve("slots")), "--tokens", work.resolve("tokens.yaml"), "--profile", "exact"};
+        assertEquals(0, run("keys", "new", "--tenant", "acme").exit());
+        try (RecordedServer server = new RecordedServer(work.resolve("slots"), 2, state);
+                Child gateway = Child.gateway(work, work.resolve("home"), 64, "--upstream", "http://127.0.0.1:" + server.port(), serve[0], serve[1], serve[2], serve[3], serve[4], serve[5]);
+                HttpClient client = HttpClient.newHttpClient()) {
+            HttpRequest prompt = HttpRequest.newBuilder(gateway.address().resolve("/completion")).header("Authorization", "Bearer " + TOKEN)
+                    .POST(HttpRequest.BodyPublishers.ofString("{\"prompt\":\"x\",\"id_slot\":1}")).build();
+            assertEquals(200, client.send(prompt, HttpResponse.BodyHandlers.discarding()).statusCode());
+            Ended made = run("checkpoint", "--session", "s1", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile, "--slot", 1, "--json");
+            assertEquals("fetched", ((Map<?, ?>) made.json().get("capsule")).get("verdict"), made.err());
+            Ended dry = run("resume", "s1", "--dry-run", "--json");
+            assertEquals("dry-run", dry.json().get("code"), dry::toString);
+            assertEquals(0, server.restores.get());
+            assertEquals("not-asked", run("resume", "s1", "--no-capsule", "--json").json().get("code"));
+
+            Ended fork = run("resume", "--fork", "s1", "--json");
+            assertEquals("s1-2", fork.json().get("session"), fork.err());
+            assertEquals("s1", fork.json().get("parent"));
+            assertEquals("restored", fork.json().get("verdict"));
+            // The parent goes on and is restored: from now on the fork's capsule is an older one of its session.
+            assertEquals(0, run("checkpoint", "--session", "s1", "--workspace", work).exit());
+            assertEquals("restored", run("resume", "s1", "--json").json().get("verdict"));
+            assertEquals("replayed", run("resume", "s1-2", "--json").json().get("code"));
+            assertEquals("restored", run("resume", "s1-2", "--fork-as", "s1-3", "--json").json().get("verdict"));
+            assertEquals(2, run("resume", "s1", "--fork-as", "s1-3").exit());
+
+            Path capsule = work.resolve("home/sessions/s1").resolve((String) ((Map<?, ?>) run("status", "s1", "--json").json().get("capsule")).get("file"));
+            byte[] bytes = Files.readAllBytes(capsule);
+            bytes[bytes.length / 2] ^= 1;
+            Files.write(capsule, bytes);
+            int before = server.restores.get();
+            assertEquals("damaged", run("resume", "s1", "--json").json().get("code"));
+            assertEquals(before, server.restores.get(), "the server has heard of nothing");
+            Files.delete(tokenFile);
+            Ended without = run("resume", "s1", "--json");
+            assertEquals(0, without.exit(), "what is missing to restore a capsule fails no resume");
+            assertEquals("prefill", without.json().get("verdict"));
+            assertFalse(Files.readString(work.resolve("home/sessions/s1/state.json")).contains(TOKEN));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+package dev.kvcapsule.gateway;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.snakeyaml.engine.v2.api.Load;
+import org.snakeyaml.engine.v2.api.LoadSettings;
+import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
+
+/**
+ * Bearer tokens and who they stand for. The file is YAML, one entry a token: {@code TOKEN: {org: O, user: U, permissions: [infer, export, ...]}}, where a token of
+ * the form {@code sha256:HEX} is the digest of one that the file does not tell. Only digests are kept in memory.
+ */
+public final class Credentials {
+    private static final String DIGEST_PREFIX = "sha256:";
+    private static final int SHORTEST = 16;
+    private static final long MAX_BYTES = 1 << 20;
+    private static final String SCHEME = "Bearer ";
+
+    private record Entry(byte[] digest, Principal principal) {}
+
+    private final List<Entry> entries;
+
+    private Credentials(List<Entry> entries) {
+        this.entries = List.copyOf(entries);
+    }
+
+    /**
+     * Reads a tokens file.
+     *
+     * @throws IOException if it cannot be read, holds tokens in clear and can be read by others, or is not of that form; the message never quotes a token
+     */
+    public static Credentials read(Path file) throws IOException {
+        if (Files.size(file) > MAX_BYTES) {
+            throw new IOException(file + " is too large for a tokens file");
+        }
+        Object document;
+        try {
+            document = new Load(LoadSettings.builder().setAllowDuplicateKeys(false).build()).loadFromString(Files.readString(file));
+        } catch (YamlEngineException e) {
+            // The library's message quotes the line, which holds a token.
+            throw new IOException(file + " is not YAML of the form TOKEN: {org: O, user: U, permissions: [infer]}");
+        }
+        if (!(document instanceof Map<?, ?> map) || map.isEmpty()) {
+            throw new IOException(file + " holds no tokens: each is an entry TOKEN: {org: O, user: U, permissions: [infer]}");
+        }
+        List<Entry> entries = new ArrayList<>();
+        boolean clear = false;
+        for (Map.Entry<?, ?> entry : map.entrySet()) {
+            String where = file + ", entry " + (entries.size() + 1);
+            String token = String.valueOf(entry.getKey());
+            clear |= !token.startsWith(DIGEST_PREFIX);
+            entries.add(new Entry(digest(token, where), principal(entry.getValue(), where)));
+        }
+        if (clear) {
+            requirePrivate(file);
+        }
+        return new Credentials(entries);
+    }
+
+    /** The organisations that tokens stand for: each needs a key of its own to seal with. */
+    public Set<String> organisations() {
+        return entries.stream().map(entry -> entry.principal.org()).collect(Collectors.toUnmodifiableSet());
+    }
+
+    private static byte[] digest(String token, String where) throws IOException {
+        if (token.startsWith(DIGEST_PREFIX)) {
+            try {
+                byte[] digest = HexFormat.of().parseHex(token.substring(DIGEST_PREFIX.length()));
+                if (digest.length == 32) {
+                    return digest;
+                }
+            } catch (IllegalArgumentException e) {
+                // Said below, together with digests that are too short.
+            }
+            throw new IOException(where + ": sha256: takes 64 hexadecimal digits");
+        }
+        if (token.length() < SHORTEST) {
+            throw new IOException(where + ": a token of less than " + SHORTEST + " characters can be guessed");
+        }
+        return sha256(token);
+    }
+
+    private static Principal principal(Object value, String where) throws IOException {
+        if (!(value instanceof Map<?, ?> fields) || !Set.of("org", "user", "permissions").containsAll(fields.keySet())
+                || !(fields.get("org") instanceof String org) || !(fields.get("user") instanceof String user)
+                || !(fields.get("permissions") instanceof List<?> names)) {
+            throw new IOException(where + ": expected {org: O, user: U, permissions: [infer, export, restore, manage, metrics]}");
+        }
+        try {
+            EnumSet<Permission> permissions = EnumSet.noneOf(Permission.class);
+            for (Object name : names) {
+                permissions.add(Permission.ofLabel(String.valueOf(name)));
+            }
+            return new Principal(org, user, permissions);
+        } catch (IllegalArgumentException e) {
+            throw new IOException(where + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static void requirePrivate(Path file) throws IOException {
+        if (!Files.getFileStore(file).supportsFileAttributeView("posix")) {
+            return;
+        }
+        Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(file);
+        if (permissions.contains(PosixFilePermission.GROUP_READ) || permissions.contains(PosixFilePermission.OTHERS_READ)) {
+            throw new IOException(file + " holds tokens and can be read by others: run chmod 600 on it, or keep digests (sha256:...) in it");
+        }
+    }
+
+    /**
+     * Whom a request's credentials stand for. Every entry is compared, each in a time that does not depend on where the digests differ.
+     *
+     * @param authorization value of the Authorization header; null if there is none
+     */
+    Optional<Principal> authenticate(String authorization) {
+        if (authorization == null || !authorization.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
+            return Optional.empty();
+        }
+        byte[] presented = sha256(authorization.substring(SCHEME.length()).strip());
+        Principal found = null;
+        for (Entry entry : entries) {
+            if (MessageDigest.isEqual(entry.digest, presented)) {
+                found = entry.principal;
+            }
+        }
+        return Optional.ofNullable(found);
+    }
+
+    private static byte[] sha256(String token) {
+        try {
+            return MessageDigest.getInstance("SHA-256").digest(token.getBytes(StandardCharsets.UTF_8));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("SHA-256", e);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+package dev.kvcapsule.gateway;
+
+import io.vertx.core.Context;
+import io.vertx.core.Future;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.file.FileSystemOptions;
+import io.vertx.core.http.HttpClientOptions;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServer;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.PoolOptions;
+import io.vertx.core.json.JsonObject;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintWriter;
+import java.time.InstantSource;
+import java.util.Optional;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * A running gateway. Bytes that pass through are moved by event loops, which also notice when a client goes away; whatever blocks (slots, encoding, decoding) has a virtual
+ * thread a request.
+ */
+public final class Gateway implements AutoCloseable {
+    private static final String HEALTH = CapsuleApi.PREFIX + "health/";
+    private static final String OPENAPI = CapsuleApi.PREFIX + "openapi.json";
+
+    /** llama-server closes idle connections after five seconds: a request must not meet one that is being closed. */
+    private static final int KEEP_ALIVE_SECONDS = 3;
+
+    private final GatewayOptions options;
+    private final Vertx vertx;
+    private final SlotFolder folder;
+    private final LlamaServer server;
+    private final CapsuleApi api;
+    private final ServerRoutes routes;
+    private final Metrics metrics = new Metrics();
+    private final RequestLog log;
+    private final RateLimit rates;
+    private final Semaphore places;
+    private final AtomicInteger connections = new AtomicInteger();
+    private final Buffer openApi;
+    private HttpServer http;
+
+    private Gateway(GatewayOptions options, PrintWriter err, SlotFolder folder) throws IOException {
+        this.options = options;
+        this.folder = folder;
+        this.log = new RequestLog(err);
+        this.rates = new RateLimit(options.limits().perSecond(), System::nanoTime);
+        this.places = new Semaphore(options.limits().requests());
+        this.server = new LlamaServer(options.upstream(), options.limits().total());
+        try (InputStream in = Gateway.class.getResourceAsStream("openapi.json")) {
+            this.openApi = Buffer.buffer(in.readAllBytes());
+        }
+        // No cache folder for class path resources, of which there are none that need it.
+        this.vertx = Vertx.vertx(new VertxOptions().setFileSystemOptions(new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+        PrefillRate rate = new PrefillRate();
+        Slots slots = new Slots(server, new SlotOwners(folder.owners()), options.limits().patience());
+        var client = vertx.createHttpClient(new HttpClientOptions().setConnectTimeout(5000).setDecompressionSupported(false).setKeepAliveTimeout(KEEP_ALIVE_SECONDS),
+                new PoolOptions().setHttp1MaxSize(options.limits().requests()));
+        this.routes = new ServerRoutes(new PassThrough(client, options, rate), slots, options.limits());
+        this.api = new CapsuleApi(options, new SlotExport(options, server, slots, folder), new SlotRestore(options, server, slots, folder),
+                new CapsuleStore(options.store(), options.limits().storeBytes(), InstantSource.system()), rate);
+    }
+
+    /**
+     * Starts one. The llama-server need not be there yet: until it is, readiness says so.
+     *
+     * @param err where log lines go, JSON each
+     * @throws IOException if the slot folder is not there or another gateway's, or the address cannot be had
+     */
+    public static Gateway start(GatewayOptions options, PrintWriter err) throws IOException {
+        SlotFolder folder = SlotFolder.open(options.slotDir());
+        Gateway gateway = null;
+        try {
+            gateway = new Gateway(options, err, folder);
+            gateway.listen();
+            return gateway;
+        } catch (IOException | RuntimeException e) {
+            if (gateway != null) {
+                gateway.close();
+            } else {
+                folder.close();
+            }
+            throw e;
+        }
+    }
+
+    private void listen() throws IOException {
+        HttpServerOptions http1 = new HttpServerOptions().setHost(options.listen().getHostString()).setPort(options.listen().getPort())
+                .setHttp2ClearTextEnabled(false).setMaxHeaderSize(16 << 10).setIdleTimeoutUnit(TimeUnit.MILLISECONDS)
+                .setIdleTimeout((int) Math.min(Integer.MAX_VALUE, options.limits().total().toMillis()));
+        http = vertx.createHttpServer(http1).connectionHandler(connection -> {
+            if (connections.incrementAndGet() > options.limits().connections()) {
+                connection.close();
+            }
+            connection.closeHandler(v -> connections.decrementAndGet());
+        }).requestHandler(this::accept);
+        await(http.listen());
+        log.event("listening", new JsonObject().put("host", options.listen().getHostString()).put("port", port()).put("upstream", options.upstream().toString()));
+    }
+
+    private static <T> T await(Future<T> future) throws IOException {
+        try {
+            return future.toCompletionStage().toCompletableFuture().join();
+        } catch (CompletionException e) {
+            throw new IOException(e.getCause().getMessage(), e.getCause());
+        }
+    }
+
+    /** The port it listens on. */
+    public int port() {
+        return http.actualPort();
+    }
+
+    private void accept(HttpServerRequest request) {
+        request.pause();
+        Context context = vertx.getOrCreateContext();
+        boolean placed = places.tryAcquire();
+        Exchange exchange = new Exchange(request, context, metrics, log, placed ? places::release : () -> {});
+        if (!placed) {
+            exchange.fail(new RequestException(503, "busy", "too many requests are under way"));
+            return;
+        }
+        exchange.guarded(() -> serve(exchange));
+    }
+
+    private void serve(Exchange exchange) {
+        HttpServerRequest request = exchange.request();
+        String path = request.path();
+        if (path == null) {
+            throw new RequestException(400, "usage", "no path");
+        }
+        if (request.method().equals(HttpMethod.GET) && (path.startsWith(HEALTH) || path.equals(OPENAPI))) {
+            exchange.blocking(() -> open(exchange, path));
+            return;
+        }
+        Optional<Principal> principal = options.credentials().authenticate(request.getHeader("Authorization"));
+        if (principal.isEmpty()) {
+            throw new RequestException(401, "token", "a valid token is needed: Authorization: Bearer TOKEN");
+        }
+        exchange.setPrincipal(principal.get());
+        rates.take(principal.get().owner());
+        if (path.startsWith(CapsuleApi.PREFIX)) {
+            exchange.blocking(() -> api.serve(exchange));
+        } else {
+            routes.serve(exchange);
+        }
+    }
+
+    /** What takes no token. */
+    private void open(Exchange exchange, String path) throws InterruptedException {
+        exchange.setOperation("health");
+        switch (path) {
+            case OPENAPI -> exchange.answer(200, "application/json", openApi);
+            case HEALTH + "live" -> exchange.json(200, new JsonObject().put("status", "live"));
+            case HEALTH + "ready" -> {
+                boolean ready = server.isReady();
+                exchange.json(ready ? 200 : 503, new JsonObject().put("status", ready ? "ready" : "the llama-server is not ready"));
+            }
+            default -> throw new RequestException(404, "no-route", "no such endpoint");
+        }
+    }
+
+    /** Stops listening, cuts what is under way, and gives the slot folder back. */
+    @Override
+    public void close() throws IOException {
+        try {
+            await(vertx.close());
+        } finally {
+            folder.close();
+        }
+    }
+}

@@ -1,0 +1,130 @@
+package dev.kvcapsule.gateway;
+
+import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.RefusalCode;
+import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.seal.CapsuleOpening;
+import dev.kvcapsule.engine.seal.RefusalLog;
+import dev.kvcapsule.engine.seal.RestoreContext;
+import dev.kvcapsule.engine.seal.RestorePolicy;
+import dev.kvcapsule.engine.seal.SealClaims;
+import dev.kvcapsule.serving.CacheFormats;
+import dev.kvcapsule.serving.PromptTokens;
+import dev.kvcapsule.serving.files.CapsuleFiles;
+import dev.kvcapsule.serving.files.DecodeReport;
+import dev.kvcapsule.serving.files.InputFile;
+import dev.kvcapsule.serving.llamacpp.GgsqFormat;
+import dev.kvcapsule.serving.llamacpp.ModelFile;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.ReadableByteChannel;
+import java.time.InstantSource;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/**
+ * A capsule into a slot. It is decoded while it arrives, into a file of its own that the server does not know; only when every tile, the trailer and the seal hold does the
+ * server hear of it. Then what the server reuses is measured, by having it evaluate the very tokens of the capsule, and the state is put back as it was.
+ */
+final class SlotRestore {
+    private final GatewayOptions options;
+    private final LlamaServer server;
+    private final Slots slots;
+    private final SlotFolder folder;
+
+    SlotRestore(GatewayOptions options, LlamaServer server, Slots slots, SlotFolder folder) {
+        this.options = options;
+        this.server = server;
+        this.slots = slots;
+        this.folder = folder;
+    }
+
+    /**
+     * What came of it.
+     *
+     * @param claims the capsule's
+     * @param slot where it is
+     * @param tokens that the capsule holds
+     * @param stateBytes of the state it became
+     * @param evaluation what evaluating those tokens took; empty if the capsule does not say which they are
+     * @param decodeSeconds from the first byte until everything had been verified
+     * @param restoreSeconds of the server's, both times
+     * @param measureSeconds for finding out what it reuses
+     */
+    record Restored(SealClaims claims, int slot, long tokens, long stateBytes, Optional<LlamaServer.Evaluation> evaluation, double decodeSeconds, double restoreSeconds,
+            double measureSeconds) {
+        /** Whether the cache is of use: llama-server says that a restore went well even where it will evaluate everything again. */
+        boolean isReused() {
+            return evaluation.isEmpty() || evaluation.get().reused() >= evaluation.get().evaluated();
+        }
+    }
+
+    /**
+     * Restores.
+     *
+     * @param session that the caller is in
+     * @param slot where to; empty for any
+     * @param fork whether an older capsule of the session may be taken
+     * @param log hears true reasons of refusals
+     * @throws CapsuleRefusedException if the capsule is refused; the slot is as it was
+     * @throws LlamaServer.ServerRefusedException if the server does not take the state
+     */
+    Restored restore(Principal principal, Optional<String> session, OptionalInt slot, boolean fork, ReadableByteChannel capsule, RefusalLog log)
+            throws IOException, InterruptedException {
+        String name = folder.newName();
+        try {
+            long start = System.nanoTime();
+            RestoreContext context = new RestoreContext(options.model(), Optional.empty(), Optional.of(ModelFile.structure(options.facts())), Optional.empty(), false);
+            RestorePolicy policy = new RestorePolicy(principal.caller(session), context, InstantSource.system(), Optional.of(options.generations()), fork, log);
+            DecodeReport report;
+            SealClaims claims;
+            try (FileChannel file = folder.create(name); CapsuleOpening opening = new CapsuleOpening(options.keys(), policy)) {
+                CapsuleReader reader = CapsuleReader.of(capsule, opening);
+                requireKnownModel(opening.claims());
+                report = CapsuleFiles.decode(reader, Optional.of(GgsqFormat.NAME), OptionalInt.empty(), file, options.pipeline());
+                claims = opening.claims();
+            }
+            double decoded = (System.nanoTime() - start) / 1e9;
+            try (SlotLease lease = slots.acquire(principal, slot, SlotTable.Use.REPLACE)) {
+                return handOver(name, claims, report, lease.slot(), decoded);
+            }
+        } finally {
+            folder.delete(name);
+        }
+    }
+
+    /** What is bound to a model needs one that is known: the server compares no more than sizes. */
+    private void requireKnownModel(SealClaims claims) throws IOException {
+        if (claims.model().isPresent() && options.model().isEmpty()) {
+            throw new CapsuleRefusedException(RefusalCode.WRONG_MODEL, "is bound to a model, and this gateway was not told (--model) which one runs here");
+        }
+    }
+
+    private Restored handOver(String name, SealClaims claims, DecodeReport report, int slot, double decoded) throws IOException, InterruptedException {
+        long start = System.nanoTime();
+        server.restore(slot, name);
+        long restored = System.nanoTime();
+        Optional<int[]> tokens = tokens(name);
+        Optional<LlamaServer.Evaluation> evaluation = Optional.empty();
+        long measured = restored;
+        long again = restored;
+        if (tokens.isPresent()) {
+            evaluation = Optional.of(server.evaluate(slot, tokens.get()));
+            measured = System.nanoTime();
+            if (evaluation.get().reused() > 0) {
+                // Its last token has been evaluated anew, with other rounding than the first time: what was saved is put back, to the bit.
+                server.restore(slot, name);
+            }
+            again = System.nanoTime();
+        }
+        return new Restored(claims, slot, report.written().tokens(), report.stateBytes(), evaluation, decoded, (restored - start + again - measured) / 1e9, (measured - restored) / 1e9);
+    }
+
+    /** The tokens of a state; empty if it does not tell them, or holds images, which have no ids. */
+    private Optional<int[]> tokens(String name) throws IOException {
+        try (InputFile in = InputFile.open(folder.file(name))) {
+            return PromptTokens.of(CacheFormats.read(in.bytes(), options.facts())).filter(ids -> ids.length > 0 && Arrays.stream(ids).allMatch(id -> id >= 0));
+        }
+    }
+}

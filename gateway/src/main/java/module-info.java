@@ -1,0 +1,14 @@
+/** The gateway in front of a llama-server: everything passes through, and slots leave and come back as sealed capsules. */
+@SuppressWarnings("requires-automatic") // Prometheus' client has no descriptors
+module dev.kvcapsule.gateway {
+    requires transitive dev.kvcapsule.serving;
+    requires com.fasterxml.jackson.core;
+    requires io.prometheus.metrics.core;
+    requires io.prometheus.metrics.model;
+    requires io.prometheus.writer.text;
+    requires io.vertx.core;
+    requires java.net.http;
+    requires org.snakeyaml.engine;
+
+    exports dev.kvcapsule.gateway;
+}

@@ -1,0 +1,134 @@
+package dev.kvcapsule.sessions;
+
+import dev.kvcapsule.engine.MalformedDataException;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalLong;
+import java.util.Set;
+
+/** An object of a state file, by name: what is missing or of another kind is said with its place. */
+final class Fields {
+    private final Map<?, ?> map;
+    private final String where;
+    private final Set<String> taken = new HashSet<>();
+
+    /** @param where the place of the object, for messages */
+    Fields(Object value, String where) throws MalformedDataException {
+        if (!(value instanceof Map<?, ?> object)) {
+            throw new MalformedDataException(where + ": an object was expected");
+        }
+        this.map = object;
+        this.where = where;
+    }
+
+    private Object value(String name) {
+        taken.add(name);
+        return map.get(name);
+    }
+
+    private MalformedDataException wrong(String name, String expected) {
+        return new MalformedDataException(where + "." + name + ": " + expected + " was expected");
+    }
+
+    Optional<String> text(String name) throws MalformedDataException {
+        return switch (value(name)) {
+            case null -> Optional.empty();
+            case String text -> Optional.of(text);
+            // YAML makes numbers of names such as job ids.
+            case Number number -> Optional.of(number.toString());
+            default -> throw wrong(name, "text");
+        };
+    }
+
+    String required(String name) throws MalformedDataException {
+        return text(name).orElseThrow(() -> wrong(name, "text"));
+    }
+
+    OptionalLong number(String name) throws MalformedDataException {
+        return switch (value(name)) {
+            case null -> OptionalLong.empty();
+            case Long number -> OptionalLong.of(number);
+            case Integer number -> OptionalLong.of(number);
+            default -> throw wrong(name, "a whole number");
+        };
+    }
+
+    OptionalDouble real(String name) throws MalformedDataException {
+        return switch (value(name)) {
+            case null -> OptionalDouble.empty();
+            case Number number -> OptionalDouble.of(number.doubleValue());
+            default -> throw wrong(name, "a number");
+        };
+    }
+
+    boolean flag(String name) throws MalformedDataException {
+        return switch (value(name)) {
+            case null -> false;
+            case Boolean flag -> flag;
+            default -> throw wrong(name, "true or false");
+        };
+    }
+
+    Optional<Instant> time(String name) throws MalformedDataException {
+        Optional<String> text = text(name);
+        try {
+            return text.map(Instant::parse);
+        } catch (DateTimeException e) {
+            throw wrong(name, "a time such as 2026-11-22T10:00:00Z");
+        }
+    }
+
+    Optional<Fields> object(String name) throws MalformedDataException {
+        Object value = value(name);
+        return value == null ? Optional.empty() : Optional.of(new Fields(value, where + "." + name));
+    }
+
+    /** Reads an element of a list. */
+    interface Element<T> {
+        T read(Fields fields) throws MalformedDataException;
+    }
+
+    <T> List<T> list(String name, Element<T> element) throws MalformedDataException {
+        List<T> list = new ArrayList<>();
+        for (Object value : elements(name)) {
+            Fields fields = new Fields(value, where + "." + name + "[" + list.size() + "]");
+            list.add(element.read(fields));
+            fields.end();
+        }
+        return list;
+    }
+
+    List<String> texts(String name) throws MalformedDataException {
+        List<String> list = new ArrayList<>();
+        for (Object value : elements(name)) {
+            if (!(value instanceof String) && !(value instanceof Number)) {
+                throw wrong(name, "a list of texts");
+            }
+            list.add(value.toString());
+        }
+        return list;
+    }
+
+    private List<?> elements(String name) throws MalformedDataException {
+        return switch (value(name)) {
+            case null -> List.of();
+            case List<?> list -> list;
+            default -> throw wrong(name, "a list");
+        };
+    }
+
+    /** @throws MalformedDataException if there is a field that nobody asked for: most likely a misspelt one */
+    void end() throws MalformedDataException {
+        for (Object name : map.keySet()) {
+            if (!taken.contains(name)) {
+                throw new MalformedDataException(where + ": there is no field '" + name + "'");
+            }
+        }
+    }
+}

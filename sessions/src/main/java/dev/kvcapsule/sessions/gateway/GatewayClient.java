@@ -1,0 +1,204 @@
+package dev.kvcapsule.sessions.gateway;
+
+import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.format.CapsuleSummary;
+import dev.kvcapsule.engine.seal.PublicOpening;
+import dev.kvcapsule.serving.files.AtomicOutput;
+import dev.kvcapsule.serving.files.InputFile;
+import dev.kvcapsule.sessions.Json;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+
+/** One gateway, and one token for it. Safe for use by many threads. */
+public final class GatewayClient implements AutoCloseable {
+    private static final int BUFFER = 1 << 20;
+    private static final int LONGEST_ERROR = 64 << 10;
+
+    private final HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(10)).build();
+    private final URI gateway;
+    private final String token;
+    private final Duration total;
+
+    /**
+     * @param gateway {@code http://HOST:PORT} or {@code https://HOST:PORT}
+     * @param token the bearer token
+     * @param total longest time of a request
+     * @throws IllegalArgumentException if the address is none, or the token cannot be in a header
+     */
+    public GatewayClient(URI gateway, String token, Duration total) {
+        if (gateway.getHost() == null || !"http".equals(gateway.getScheme()) && !"https".equals(gateway.getScheme())) {
+            throw new IllegalArgumentException("a gateway is http://HOST:PORT or https://HOST:PORT");
+        }
+        if (!token.matches("[\\x21-\\x7e]+")) {
+            throw new IllegalArgumentException("a token is one line of printable ASCII");
+        }
+        this.gateway = gateway;
+        this.token = token;
+        this.total = total;
+    }
+
+    /**
+     * A capsule that was fetched.
+     *
+     * @param summary what it says of itself, every frame of it seen
+     * @param id its id
+     * @param expires until when it may be used
+     * @param bytes of it
+     * @param stateBytes of the state it was made of
+     * @param prefillRate tokens a second that the server evaluates; empty if the gateway has not measured it
+     */
+    public record Exported(CapsuleSummary summary, String id, Instant expires, long bytes, long stateBytes, OptionalDouble prefillRate) {}
+
+    /**
+     * Fetches a slot as a capsule.
+     *
+     * @param slot of the llama-server
+     * @param session that it is sealed for
+     * @param file appears when all of it is there and its frames hold together
+     * @throws GatewayException if the gateway does not give it, or breaks off
+     */
+    public Exported export(int slot, String session, Path file) throws IOException {
+        HttpResponse<InputStream> response = send(request("slots/" + slot + "/export?session=" + encoded(session)).POST(HttpRequest.BodyPublishers.noBody()).build());
+        try (InputStream body = response.body()) {
+            if (response.statusCode() != 200) {
+                throw refused(response.statusCode(), body);
+            }
+            try (AtomicOutput out = AtomicOutput.create(file)) {
+                byte[] piece = new byte[BUFFER];
+                for (int count = received(body, piece); count >= 0; count = received(body, piece)) {
+                    ByteBuffer bytes = ByteBuffer.wrap(piece, 0, count);
+                    while (bytes.hasRemaining()) {
+                        out.channel().write(bytes);
+                    }
+                }
+                out.commit();
+            }
+        }
+        try {
+            return exported(file, response);
+        } catch (IOException | RuntimeException e) {
+            Files.deleteIfExists(file);
+            throw e;
+        }
+    }
+
+    private static int received(InputStream body, byte[] piece) throws GatewayException {
+        try {
+            return body.read(piece);
+        } catch (IOException e) {
+            throw new GatewayException("interrupted", "the gateway broke off: " + e.getMessage());
+        }
+    }
+
+    /** Whether the tiles decrypt only the gateway can tell; that all of them are there, and are those that the signed trailer counts, anybody can. */
+    private static Exported exported(Path file, HttpResponse<?> response) throws IOException {
+        try (InputFile in = InputFile.open(file); PublicOpening opening = PublicOpening.showing()) {
+            CapsuleSummary summary = CapsuleSummary.read(CapsuleReader.of(in.bytes(), opening));
+            return new Exported(summary, opening.claims().id(), opening.claims().expires(), in.bytes().byteSize(),
+                    response.headers().firstValueAsLong("Capsule-State-Bytes").orElse(summary.manifest().layout().tensorBytes()),
+                    response.headers().firstValue("Capsule-Prefill-Rate").map(text -> OptionalDouble.of(Double.parseDouble(text))).orElse(OptionalDouble.empty()));
+        } catch (CapsuleRefusedException | MalformedDataException | NumberFormatException e) {
+            throw new GatewayException("answer", "what the gateway sent is no whole capsule: " + e.getMessage());
+        }
+    }
+
+    /**
+     * What a restore came to.
+     *
+     * @param verdict {@code restored}, or {@code prefill} if the server evaluates its tokens anyway
+     * @param code why
+     * @param slot where it is
+     * @param tokens of the capsule
+     * @param tokensReused that the server did not evaluate, by its own timings; empty if that could not be measured
+     * @param tokensEvaluated that it did
+     * @param prefillRate tokens a second that the server evaluates; empty if the gateway has not measured it
+     */
+    public record Restored(String verdict, String code, int slot, long tokens, OptionalLong tokensReused, OptionalLong tokensEvaluated, OptionalDouble prefillRate) {}
+
+    /**
+     * Puts a capsule into a slot.
+     *
+     * @param slot of the llama-server; empty leaves it to the gateway
+     * @param session that the capsule is sealed for
+     * @param fork whether it may be taken though its session has a later one
+     * @throws GatewayException if the gateway refuses it or cannot be reached
+     */
+    public Restored restore(OptionalInt slot, String session, Path capsule, boolean fork) throws IOException {
+        String path = "slots/" + (slot.isPresent() ? slot.getAsInt() : "any") + "/restore?session=" + encoded(session) + (fork ? "&fork=true" : "");
+        HttpResponse<InputStream> response = send(request(path).header("Content-Type", "application/vnd.kvcapsule").POST(HttpRequest.BodyPublishers.ofFile(capsule)).build());
+        try (InputStream body = response.body()) {
+            if (response.statusCode() != 200) {
+                throw refused(response.statusCode(), body);
+            }
+            return restored(Json.readObject(new String(body.readNBytes(LONGEST_ERROR), StandardCharsets.UTF_8)));
+        } catch (MalformedDataException e) {
+            throw new GatewayException("answer", "the gateway's answer is not JSON");
+        }
+    }
+
+    private static Restored restored(Map<String, Object> answer) throws GatewayException {
+        if (answer.get("verdict") instanceof String verdict && answer.get("code") instanceof String code && answer.get("slot") instanceof Long slot
+                && answer.get("tokens") instanceof Long tokens) {
+            return new Restored(verdict, code, Math.toIntExact(slot), tokens, count(answer.get("tokens_reused")), count(answer.get("tokens_evaluated")),
+                    answer.get("prefill_tokens_per_second") instanceof Number rate ? OptionalDouble.of(rate.doubleValue()) : OptionalDouble.empty());
+        }
+        throw new GatewayException("answer", "the gateway's answer has no verdict");
+    }
+
+    private static OptionalLong count(Object value) {
+        return value instanceof Long number ? OptionalLong.of(number) : OptionalLong.empty();
+    }
+
+    private static String encoded(String text) {
+        return URLEncoder.encode(text, StandardCharsets.UTF_8);
+    }
+
+    private HttpRequest.Builder request(String path) {
+        return HttpRequest.newBuilder(gateway.resolve("/capsule/v1/" + path)).header("Authorization", "Bearer " + token).timeout(total);
+    }
+
+    private HttpResponse<InputStream> send(HttpRequest request) throws IOException {
+        try {
+            return client.send(request, HttpResponse.BodyHandlers.ofInputStream());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new GatewayException("interrupted", "interrupted");
+        } catch (IOException e) {
+            throw new GatewayException("unreachable", "the gateway at " + gateway.getAuthority() + " gives no answer" + (e.getMessage() == null ? "" : ": " + e.getMessage()));
+        }
+    }
+
+    private static GatewayException refused(int status, InputStream body) throws IOException {
+        try {
+            Map<String, Object> answer = Json.readObject(new String(body.readNBytes(LONGEST_ERROR), StandardCharsets.UTF_8));
+            if (answer.get("error") instanceof Map<?, ?> error && error.get("code") instanceof String code && error.get("message") instanceof String message) {
+                return new GatewayException(MalformedDataException.oneLine(code), MalformedDataException.oneLine(message));
+            }
+        } catch (MalformedDataException e) {
+            // Not a gateway's answer: the status has to do.
+        }
+        return new GatewayException("status-" + status, "the gateway answers with status " + status);
+    }
+
+    @Override
+    public void close() {
+        client.shutdownNow();
+    }
+}
