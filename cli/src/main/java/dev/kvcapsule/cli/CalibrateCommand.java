@@ -12,6 +12,7 @@ import dev.kvcapsule.engine.calibration.WeightSums;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.linalg.LinearAlgebra;
 import dev.kvcapsule.engine.linalg.LinearAlgebras;
+import dev.kvcapsule.engine.seal.FileSignature;
 import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.calibration.ModelReadings;
@@ -73,6 +74,12 @@ final class CalibrateCommand implements Callable<Integer> {
     @Option(names = "--components", paramLabel = "N", defaultValue = "3072", description = "Components a transform keeps at most (default: ${DEFAULT-VALUE}).")
     private int components;
 
+    @Option(names = "--sign", paramLabel = "KID", description = "Sign the basis with that key: B.kvb" + FileSignature.SUFFIX + " beside it, which 'capsule verify B.kvb' checks.")
+    private String signer;
+
+    @Mixin
+    private KeyOptions keys;
+
     @Mixin
     private ModelOptions model;
 
@@ -100,6 +107,7 @@ final class CalibrateCommand implements Callable<Integer> {
             throw new Failures.UsageException("--group takes all or a number of layers, --components and --tokens numbers from 1 on");
         }
         checkCodec();
+        Optional<BasisSigner> signing = signing();
         long start = System.nanoTime();
         PartialInputs given = PartialInputs.of(inputs);
         if (!given.states().isEmpty() && !texts.isEmpty()) {
@@ -112,11 +120,25 @@ final class CalibrateCommand implements Callable<Integer> {
             try (ModelReadings readings = readings(given.states(), known, bar); Calibration calibration = start(first, readings, known, algebra)) {
                 String digest = calibrate(calibration, given, readings, known, facts(first, algebra), bar, out);
                 out.commit();
+                if (signing.isPresent()) {
+                    signing.get().sign(output, digest);
+                }
                 bar.clear();
                 print(digest, calibration.caches(), algebra, (System.nanoTime() - start) / 1e9);
             }
         }
         return ExitCode.DONE;
+    }
+
+    /** Whoever cannot sign is told now, and not after an hour. */
+    private Optional<BasisSigner> signing() throws IOException {
+        if (signer == null) {
+            return Optional.empty();
+        }
+        if (partial) {
+            throw new Failures.UsageException("--sign is for bases: partial sums are not used by anybody but calibrate");
+        }
+        return Optional.of(new BasisSigner(keys.opened("leave --sign out"), signer));
     }
 
     private void checkCodec() {
@@ -203,7 +225,7 @@ final class CalibrateCommand implements Callable<Integer> {
         long bytes = Files.size(output);
         if (options.json()) {
             options.out().println(new JsonReport().put(partial ? "partial" : "basis", digest).put("bytes", bytes).put("caches", caches).put("seconds", seconds)
-                    .put("linear_algebra", algebra.name()));
+                    .put("linear_algebra", algebra.name()).put("signed_by", signer));
         } else {
             options.out().printf(Locale.ROOT, "%s: %s %s, %s, %.1f s%n", output, partial ? "partial sums" : "basis", digest, Sizes.text(bytes), seconds);
         }

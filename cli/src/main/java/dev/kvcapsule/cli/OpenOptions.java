@@ -4,6 +4,7 @@ import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.keys.GenerationFolder;
 import dev.kvcapsule.engine.keys.GenerationStore;
+import dev.kvcapsule.engine.keys.VerificationKeys;
 import dev.kvcapsule.engine.seal.Caller;
 import dev.kvcapsule.engine.seal.CapsuleOpening;
 import dev.kvcapsule.engine.seal.PublicOpening;
@@ -66,7 +67,12 @@ final class OpenOptions {
 
     /** Verifies a sealed capsule without opening it. */
     PublicOpening verifying() throws IOException {
-        return PublicOpening.verifying(keys.publicKeys("give --unsealed for a capsule without a seal"), InstantSource.system());
+        return PublicOpening.verifying(publicKeys(), InstantSource.system());
+    }
+
+    /** The keys that signatures are checked with. */
+    VerificationKeys publicKeys() throws IOException {
+        return keys.publicKeys("give --unsealed for what has no seal");
     }
 
     /**

@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -26,9 +27,9 @@ import picocli.CommandLine.Parameters;
 /** Checks a capsule. */
 @Command(name = "verify", mixinStandardHelpOptions = true, description = "Checks a capsule as far as the given keys reach, every tile's decoding included; writes nothing.", sortOptions = false,
         footerHeading = "%nExamples:%n", footer = {"  capsule verify slot.kvc --keys public.jwks         public keys are enough for signatures and the Merkle root",
-            "  capsule verify slot.kvc --as org=acme,user=ann     decodes every tile, too", "  capsule verify - --unsealed < slot.kvc"})
+            "  capsule verify slot.kvc --as org=acme,user=ann     decodes every tile, too", "  capsule verify - --unsealed < slot.kvc", "  capsule verify model.kvb --keys public.jwks        a basis, and who signed it (calibrate --sign)"})
 final class VerifyCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "IN.kvc", description = "The capsule; - is standard input.")
+    @Parameters(paramLabel = "IN.kvc", description = "The capsule, - is standard input; or a basis.")
     private Path capsule;
 
     @Mixin
@@ -43,6 +44,10 @@ final class VerifyCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         long start = System.nanoTime();
+        if (BasisVerification.isBasis(capsule)) {
+            BasisVerification.run(capsule, seal.isSealed() ? Optional.of(seal.publicKeys()) : Optional.empty(), options);
+            return ExitCode.DONE;
+        }
         try (ProgressBar bar = ProgressBar.start("verifying", options.err())) {
             Inputs.about(Inputs.name(capsule), () -> {
                 if (seal.isSealed() && !seal.hasCaller()) {

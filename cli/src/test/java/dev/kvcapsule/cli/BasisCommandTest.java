@@ -228,6 +228,37 @@ class BasisCommandTest {
     }
 
     @Test
+    void aBasisIsSignedAndVerified() throws IOException {
+        Path keys = folder.resolve("keys");
+        Path signed = folder.resolve("signed.kvb");
+        Path signature = folder.resolve("signed.kvb.sig");
+        assertEquals(0, Run.of("keys", "new", "--kid", "maker", "--tenant", "acme", "--keys", keys).exit());
+        assertFails(2, "leave --sign out", Run.of("calibrate", state, "--model", model, "-o", signed, "--sign", "maker", "--keys", folder.resolve("none"), "--json"));
+        assertFalse(Files.exists(signed));
+        Run made = Run.of("calibrate", state, "--model", model, "-o", signed, "--sign", "maker", "--keys", keys, "--json");
+        assertEquals(0, made.exit(), made.err());
+        assertEquals("maker", made.json().get("signed_by"));
+
+        Run verified = Run.of("verify", signed, "--keys", keys, "--json");
+        assertEquals(List.of("maker"), verified.json().get("signed_by"), verified.toString());
+        assertEquals(digest, verified.json().get("basis"));
+        assertEquals(0, Run.of("verify", "--unsealed", basis).exit());
+        Run unsigned = Run.of("verify", basis, "--keys", keys, "--json");
+        assertEquals(4, unsigned.exit());
+        assertTrue(unsigned.error("message").contains("llama.kvb.sig"), unsigned.out());
+
+        Files.copy(signature, folder.resolve("other.kvb.sig"));
+        assertEquals(0, Run.of("calibrate", state, state, "--model", model, "-o", folder.resolve("other.kvb")).exit());
+        Run other = Run.of("verify", folder.resolve("other.kvb"), "--keys", keys, "--json");
+        assertEquals(4, other.exit());
+        assertTrue(other.error("message").contains("the signature is of another file"), other.out());
+        byte[] damaged = Files.readAllBytes(signed);
+        damaged[damaged.length / 2] ^= 1;
+        Files.write(signed, damaged);
+        assertFails(3, "signed.kvb", Run.of("verify", signed, "--keys", keys, "--json"));
+    }
+
+    @Test
     void keysWithoutValuesAreCodedWithEitherBasis() throws IOException {
         Path latent = copy("states/deepseek2-f16.ggsq");
         Path deepseek = copy("gguf/tiny-deepseek2.gguf");

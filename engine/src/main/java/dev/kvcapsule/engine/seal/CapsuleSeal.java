@@ -13,7 +13,6 @@ import dev.kvcapsule.engine.keys.VerificationKey;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -31,7 +30,7 @@ public final class CapsuleSeal implements Sealing {
     private final DataKey dataKey = new DataKey(DataKey.random(DataKey.BYTES), capsuleId);
     private final MerkleTree tree = new MerkleTree();
     private final LeafHash hash;
-    private final List<VerificationKey> signers = new ArrayList<>();
+    private final List<VerificationKey> signers;
     private SealClaims claims;
     private byte[] manifestDigest;
     private FrameKeys frameKeys;
@@ -51,20 +50,8 @@ public final class CapsuleSeal implements Sealing {
         this.spec = spec;
         this.keys = keys;
         this.crypto = crypto;
-        signers.add(signer(spec.signer()));
-        Optional<String> pair = signers.getFirst().pair();
-        if (pair.isPresent()) {
-            signers.add(signer(pair.get()));
-        }
+        this.signers = Signers.of(spec.signer(), keys, spec.created());
         this.hash = crypto.leafHash();
-    }
-
-    private VerificationKey signer(String kid) throws IOException {
-        VerificationKey key = keys.publicKey(kid).orElseThrow(() -> new KeyException("there is no signing key " + kid));
-        if (!key.isValidAt(spec.created())) {
-            throw new KeyException("key " + kid + " is not valid now");
-        }
-        return key;
     }
 
     /** What the capsule is bound to; known once the manifest is written. */
@@ -106,14 +93,7 @@ public final class CapsuleSeal implements Sealing {
     }
 
     private byte[] sign(String contentType, Map<String, Object> fields) throws IOException {
-        byte[] payload = Cbor.write(fields);
-        List<CoseMessage.Signer> names = signers.stream().map(key -> new CoseMessage.Signer(key.algorithm().cose(), key.kid())).toList();
-        List<CoseMessage.CoseSignature> signatures = new ArrayList<>();
-        for (int i = 0; i < names.size(); i++) {
-            byte[] signature = keys.sign(names.get(i).kid(), CoseMessage.toBeSigned(contentType, names, i, payload));
-            signatures.add(new CoseMessage.CoseSignature(names.get(i), signature));
-        }
-        return new CoseMessage(contentType, payload, signatures).toBytes();
+        return Signers.sign(contentType, Cbor.write(fields), signers, keys);
     }
 
     @Override

@@ -7,8 +7,6 @@ import dev.kvcapsule.engine.format.CborMap;
 import dev.kvcapsule.engine.format.Frame;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Trailer;
-import dev.kvcapsule.engine.keys.KeyStatus;
-import dev.kvcapsule.engine.keys.SignatureAlgorithm;
 import dev.kvcapsule.engine.keys.VerificationKey;
 import dev.kvcapsule.engine.keys.VerificationKeys;
 import java.io.IOException;
@@ -17,9 +15,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 
 /** The public part of a sealed capsule while it is read: signed manifest, Merkle tree, signed trailer. */
 final class Envelope implements AutoCloseable {
@@ -88,14 +84,14 @@ final class Envelope implements AutoCloseable {
     /** Checks that the manifest was signed by keys that the registry has, and that are good then. */
     void verify(VerificationKeys registry, Instant now) throws IOException {
         requireOpen();
-        keys = keys(registry, now);
-        verify(message);
+        keys = Signers.known(signers, registry, now);
+        Signers.verify(message, keys);
     }
 
     /** Checks what may change while a capsule arrives slowly: its keys, its revocation, its time. */
     void checkStillValid(VerificationKeys registry, Instant now) throws IOException {
         requireOpen();
-        keys(registry, now);
+        Signers.known(signers, registry, now);
         checkValid(registry, now);
     }
 
@@ -109,43 +105,6 @@ final class Envelope implements AutoCloseable {
         }
         if (!now.isBefore(claims.expires())) {
             throw new CapsuleRefusedException(RefusalCode.EXPIRED, "expired at " + claims.expires());
-        }
-    }
-
-    /** The keys of all signatures: known, valid, of the algorithm that the capsule names, and all that the registry asks for. */
-    private List<VerificationKey> keys(VerificationKeys registry, Instant now) throws IOException {
-        List<VerificationKey> found = new ArrayList<>();
-        for (CoseMessage.Signer signer : signers) {
-            VerificationKey key = registry.publicKey(signer.kid())
-                    .orElseThrow(() -> new CapsuleRefusedException(RefusalCode.UNKNOWN_KEY, "is signed by key " + signer.kid() + ", which is not in the registry"));
-            if (key.status() == KeyStatus.REVOKED) {
-                throw new CapsuleRefusedException(RefusalCode.REVOKED, "is signed by key " + signer.kid() + ", which has been revoked");
-            }
-            if (!key.isValidAt(now)) {
-                throw new CapsuleRefusedException(RefusalCode.KEY_NOT_VALID, "is signed by key " + signer.kid() + ", which is not valid now");
-            }
-            if (signer.algorithm() != key.algorithm().cose()) {
-                throw new CapsuleRefusedException(RefusalCode.ALGORITHM, "names algorithm " + signer.algorithm() + " for key " + signer.kid() + ", which is for "
-                        + key.algorithm().label());
-            }
-            found.add(key);
-        }
-        boolean paired = found.size() == 2 && found.getFirst().pair().equals(Optional.of(found.getLast().kid()))
-                && found.getLast().pair().equals(Optional.of(found.getFirst().kid())) && found.getLast().algorithm() == SignatureAlgorithm.ML_DSA_65;
-        boolean alone = found.size() == 1 && found.getFirst().pair().isEmpty();
-        if (!paired && !alone) {
-            throw new CapsuleRefusedException(RefusalCode.SIGNATURE, "is not signed by the keys that must sign together");
-        }
-        return found;
-    }
-
-    private void verify(CoseMessage signed) throws CapsuleRefusedException {
-        for (int i = 0; i < keys.size(); i++) {
-            byte[] bytes = CoseMessage.toBeSigned(signed.contentType(), signed.signers(), i, signed.payload());
-            byte[] signature = signed.signatures().get(i).bytes();
-            if (signature.length != keys.get(i).algorithm().signatureBytes() || !keys.get(i).verify(bytes, signature)) {
-                throw new CapsuleRefusedException(RefusalCode.SIGNATURE, "the signature of key " + keys.get(i).kid() + " does not hold");
-            }
         }
     }
 
@@ -163,7 +122,7 @@ final class Envelope implements AutoCloseable {
         if (!end.signers().equals(signers)) {
             throw new CapsuleRefusedException(RefusalCode.SIGNATURE, "the trailer is signed by other keys than the manifest");
         }
-        verify(end);
+        Signers.verify(end, keys);
         CborMap map = new CborMap(Cbor.read(ByteBuffer.wrap(end.payload()), offset), "trailer", offset);
         Trailer trailer = Trailer.of(map);
         boolean ours = MessageDigest.isEqual(map.bytes("capsule_id"), claims.capsuleId()) & MessageDigest.isEqual(map.bytes("manifest_digest"), manifestDigest);
