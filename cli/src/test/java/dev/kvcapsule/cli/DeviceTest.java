@@ -96,6 +96,24 @@ class DeviceTest {
         assertTrue(Files.notExists(onDevice));
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"klt:basis=none,group=1", "svd:rank=8", "kvtc:bits=2"})
+    void autoKeepsCodecsWithABasisOnTheProcessorAndSaysWhy(String codec) throws IOException, InterruptedException {
+        requireStandIn();
+        Run auto = run(STAND_IN, null, "encode", "--unsealed", state, "-o", onProcessor, "--codec", codec, "--device", "auto", "--json");
+        assertEquals(0, auto.exit(), auto.toString());
+        assertEquals("cpu", auto.json().get("device"));
+        String name = codec.substring(0, codec.indexOf(':'));
+        assertTrue(auto.json().get("why_no_device").toString().startsWith("the basis of " + name + " would cross the bus"), auto.out());
+        Run decoded = run(STAND_IN, null, "decode", "--unsealed", onProcessor, "-o", restored, "--json");
+        assertEquals(0, decoded.exit(), decoded.toString());
+        assertEquals("cpu", decoded.json().get("device"));
+        Run asked = run(STAND_IN, null, "encode", "--unsealed", state, "-o", onDevice, "--codec", codec, "--device", "cuda", "--json");
+        assertEquals(0, asked.exit(), asked.toString());
+        assertEquals("cuda", asked.json().get("device"));
+        assertEquals(-1, Files.mismatch(onProcessor, onDevice));
+    }
+
     @Test
     void aDriverWithoutADeviceIsNamedAsTheReason() throws IOException, InterruptedException {
         requireStandIn();

@@ -29,6 +29,10 @@ final class Device implements AutoCloseable {
         return context;
     }
 
+    Functions functions() {
+        return functions;
+    }
+
     /** Begins an operation in the calling thread's lane. */
     Operation begin() {
         return new Operation(lane(), functions);
