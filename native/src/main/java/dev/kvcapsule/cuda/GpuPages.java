@@ -50,16 +50,17 @@ final class GpuPages {
         LayerLayout bytes = new LayerLayout(1, heads, GpuKernels.HEAD, 0, DType.F8_E4M3, DType.F8_E4M3, Optional.empty(), 0);
         SubCache sub = new SubCache("kv", Positions.sequential(tokens), TensorOrder.TOKEN_MAJOR, TensorOrder.TOKEN_MAJOR, List.of(wide, bytes));
         CacheLayout layout = new CacheLayout(tokens, List.of(sub), List.of(), Map.of());
-        try (DeviceCache cache = new DeviceCache(cuda, layout)) {
+        // The pages stay until the cache has ended.
+        try (Arena owner = Arena.ofShared(); DeviceCache cache = new DeviceCache(cuda, layout)) {
             cache.setPages(0, new PageTable(BLOCK_TOKENS, blocks));
             // As what lies between two tokens allows: 16 bytes at once, 2, or 1.
-            tensor(cache, 0, Part.KEY, wide.rowBytes(Part.KEY), 16, "pages, 16 bytes at once");
-            tensor(cache, 0, Part.VALUE, wide.rowBytes(Part.VALUE), 2, "pages, 2 bytes at once");
-            tensor(cache, 1, Part.KEY, bytes.rowBytes(Part.KEY), 1, "pages, byte by byte");
+            tensor(owner, cache, 0, Part.KEY, wide.rowBytes(Part.KEY), 16, "pages, 16 bytes at once");
+            tensor(owner, cache, 0, Part.VALUE, wide.rowBytes(Part.VALUE), 2, "pages, 2 bytes at once");
+            tensor(owner, cache, 1, Part.KEY, bytes.rowBytes(Part.KEY), 1, "pages, byte by byte");
         }
     }
 
-    private void tensor(DeviceCache cache, int layer, Part part, long rowBytes, long gap, String what) {
+    private void tensor(Arena owner, DeviceCache cache, int layer, Part part, long rowBytes, long gap, String what) {
         long tokenBytes = rowBytes + gap;
         long blockBytes = BLOCK_TOKENS * tokenBytes;
         try (Arena arena = Arena.ofShared(); Scratch scratch = new Scratch(memory)) {
@@ -72,7 +73,7 @@ final class GpuPages {
             for (int token = 0; token < tokens; token++) {
                 MemorySegment.copy(rows, token * rowBytes, expected, blocks[token / BLOCK_TOKENS] * blockBytes + token % BLOCK_TOKENS * tokenBytes, rowBytes);
             }
-            MemorySegment pages = cuda.context().allocate(arena, expected.byteSize());
+            MemorySegment pages = cuda.context().allocate(owner, expected.byteSize());
             memory.fill(pages, BETWEEN);
             cache.put(0, layer, part, new PagedTensor(pages.address(), pages.byteSize(), blockBytes, tokenBytes));
             cache.write(0, layer, part, 0, rows);

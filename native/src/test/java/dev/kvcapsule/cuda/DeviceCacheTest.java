@@ -271,7 +271,7 @@ class DeviceCacheTest {
         for (long gap : new long[] {0, 16}) {
             long tokenBytes = rowBytes + gap;
             long blockBytes = BLOCK_TOKENS * tokenBytes;
-            try (DeviceCache there = new DeviceCache(cuda, cache.layout()); Arena temporary = Arena.ofShared()) {
+            try (Arena temporary = Arena.ofShared(); DeviceCache there = new DeviceCache(cuda, cache.layout())) {
                 DeviceMemory memory = new DeviceMemory(cuda.device());
                 MemorySegment pages = cuda.context().allocate(temporary, 2 * blocks.length * blockBytes);
                 memory.fill(pages, (byte) 9);
