@@ -42,14 +42,8 @@ final class CheckpointCommand implements Callable<Integer> {
     @Option(names = "--no-capsule", description = "Write the state only; the last capsule stays.")
     private boolean noCapsule;
 
-    @Option(names = "--json", description = "Print one JSON object on standard output.")
-    private boolean json;
-
     @Mixin
     private SessionOptions options;
-
-    @CommandLine.Spec
-    private CommandLine.Model.CommandSpec spec;
 
     @Override
     public Integer call() throws IOException {
@@ -73,13 +67,13 @@ final class CheckpointCommand implements Callable<Integer> {
     }
 
     private void print(Checkpoint checkpoint, long start) {
-        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter out = options.out();
         SessionState written = checkpoint.state();
         double seconds = (System.nanoTime() - start) / 1e9;
         Optional<GatewayException> failure = checkpoint.capsule();
-        failure.ifPresent(e -> spec.commandLine().getErr().println("capsule: warning: no new capsule (" + e.code() + "): " + e.getMessage()
+        failure.ifPresent(e -> options.err().println("capsule: warning: no new capsule (" + e.code() + "): " + e.getMessage()
                 + (written.capsule().isPresent() ? "; the one before stays" : "")));
-        if (json) {
+        if (options.json()) {
             Map<String, Object> capsule = new LinkedHashMap<>();
             capsule.put("verdict", noCapsule ? "not-asked" : failure.isPresent() ? "failed" : written.gateway().isEmpty() ? "no-gateway" : "fetched");
             capsule.put("code", failure.map(GatewayException::code).orElse("ok"));

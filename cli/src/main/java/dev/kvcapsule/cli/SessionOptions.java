@@ -13,7 +13,7 @@ import java.util.Optional;
 import picocli.CommandLine.Option;
 
 /** Where sessions are, and the gateway that has their capsules. */
-final class SessionOptions {
+final class SessionOptions extends OutputOptions {
     @Option(names = "--gateway", paramLabel = "URL", description = "The gateway, http://HOST:PORT (default: the one of the last checkpoint).")
     private URI gateway;
 

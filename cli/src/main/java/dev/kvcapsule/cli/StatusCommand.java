@@ -12,7 +12,6 @@ import dev.kvcapsule.sessions.workspace.Artifact;
 import dev.kvcapsule.sessions.workspace.Git;
 import dev.kvcapsule.sessions.workspace.Revision;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -26,7 +25,7 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /** Both layers of a session at a glance. */
@@ -36,11 +35,8 @@ final class StatusCommand implements Callable<Integer> {
     @Parameters(paramLabel = "ID", arity = "0..1", description = "The session (default: all).")
     private String id;
 
-    @Option(names = "--json", description = "Print one JSON object on standard output.")
-    private boolean json;
-
-    @CommandLine.Spec
-    private CommandLine.Model.CommandSpec spec;
+    @Mixin
+    private OutputOptions options;
 
     private final Instant now = Instant.now();
 
@@ -52,16 +48,12 @@ final class StatusCommand implements Callable<Integer> {
             return ExitCode.DONE;
         }
         SessionState state = sessions.read(SessionOptions.checked(id)).orElseThrow(() -> new IOException("there is no session " + id + ": 'capsule status' lists them"));
-        if (json) {
+        if (options.json()) {
             printJson(sessions, state);
         } else {
             print(sessions, state);
         }
         return ExitCode.DONE;
-    }
-
-    private PrintWriter out() {
-        return spec.commandLine().getOut();
     }
 
     private void list(SessionFolder sessions) throws IOException {
@@ -74,12 +66,12 @@ final class StatusCommand implements Callable<Integer> {
             row.put("capsule", verdict(sessions, state));
             row.put("objective", state.notes().objective().orElse(null));
             rows.add(row);
-            if (!json) {
-                out().printf("%-24s %10s  %-10s %s%n", one, age(state.checkpointAt()), verdict(sessions, state), state.notes().objective().orElse(""));
+            if (!options.json()) {
+                options.out().printf("%-24s %10s  %-10s %s%n", one, age(state.checkpointAt()), verdict(sessions, state), state.notes().objective().orElse(""));
             }
         }
-        if (json) {
-            out().println(new JsonReport().put("sessions", rows));
+        if (options.json()) {
+            options.out().println(new JsonReport().put("sessions", rows));
         }
     }
 
@@ -124,7 +116,7 @@ final class StatusCommand implements Callable<Integer> {
     }
 
     private void line(String name, String text) {
-        out().printf("%-11s %s%n", name, text);
+        options.out().printf("%-11s %s%n", name, text);
     }
 
     private void printJson(SessionFolder sessions, SessionState state) throws IOException {
@@ -150,6 +142,6 @@ final class StatusCommand implements Callable<Integer> {
             capsule.put("ratio", note.ratio());
         });
         report.put("capsule", capsule).put("last_resume", state.lastResume().map(ResumeNote::toMap).orElse(null));
-        out().println(report);
+        options.out().println(report);
     }
 }

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.gateway.recorded.RecordedServer;
-import dev.kvcapsule.sessions.Json;
+import dev.kvcapsule.serving.json.Json;
 import dev.kvcapsule.sessions.OpenSession;
 import dev.kvcapsule.sessions.SessionFolder;
 import dev.kvcapsule.testdata.Samples;

@@ -7,7 +7,7 @@ import dev.kvcapsule.engine.format.CapsuleSummary;
 import dev.kvcapsule.engine.seal.PublicOpening;
 import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.InputFile;
-import dev.kvcapsule.sessions.Json;
+import dev.kvcapsule.serving.json.Json;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
