@@ -112,7 +112,7 @@ final class ResumeCommand implements Callable<Integer> {
         try {
             client = options.client(gateway.get());
         } catch (IOException e) {
-            options.err().println("capsule: warning: no token for the gateway: " + e.getMessage() + " cannot be read");
+            options.err().println("capsule: warning: no token for the gateway: " + e.getMessage());
             return without(session, state);
         }
         try (client) {

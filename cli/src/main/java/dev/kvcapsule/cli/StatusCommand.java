@@ -1,9 +1,11 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.sessions.CapsuleNote;
 import dev.kvcapsule.sessions.Decision;
 import dev.kvcapsule.sessions.Issue;
 import dev.kvcapsule.sessions.Job;
+import dev.kvcapsule.sessions.Resume;
 import dev.kvcapsule.sessions.ResumeNote;
 import dev.kvcapsule.sessions.SessionFolder;
 import dev.kvcapsule.sessions.SessionState;
@@ -59,16 +61,24 @@ final class StatusCommand implements Callable<Integer> {
     private void list(SessionFolder sessions) throws IOException {
         List<Map<String, Object>> rows = new ArrayList<>();
         for (String one : sessions.list()) {
-            SessionState state = sessions.read(one).orElseThrow();
             Map<String, Object> row = new LinkedHashMap<>();
             row.put("session", one);
-            row.put("checkpoint_at", state.checkpointAt().toString());
-            row.put("capsule", verdict(sessions, state));
-            row.put("objective", state.notes().objective().orElse(null));
-            rows.add(row);
-            if (!options.json()) {
-                options.out().printf("%-24s %10s  %-10s %s%n", one, age(state.checkpointAt()), verdict(sessions, state), state.notes().objective().orElse(""));
+            try {
+                SessionState state = sessions.read(one).orElseThrow();
+                row.put("checkpoint_at", state.checkpointAt().toString());
+                row.put("capsule", verdict(sessions, state));
+                row.put("objective", state.notes().objective().orElse(null));
+                if (!options.json()) {
+                    options.out().printf("%-24s %10s  %-10s %s%n", one, age(state.checkpointAt()), row.get("capsule"), state.notes().objective().orElse(""));
+                }
+            } catch (MalformedDataException e) {
+                // It hides none of the others.
+                row.put("damaged", e.getMessage());
+                if (!options.json()) {
+                    options.out().printf("%-24s %10s  %-10s %s%n", one, "", "damaged", e.getMessage());
+                }
             }
+            rows.add(row);
         }
         if (options.json()) {
             options.out().println(new JsonReport().put("sessions", rows));
@@ -124,7 +134,7 @@ final class StatusCommand implements Callable<Integer> {
                 .put("created_at", state.createdAt().toString()).put("checkpoint_at", state.checkpointAt().toString());
         Optional<Revision> current = state.revision().isPresent() ? Git.revision(Path.of(state.revision().get().worktree())) : Optional.empty();
         report.put("git_then", state.revision().map(Revision::toMap).orElse(null)).put("git_now", current.map(Revision::toMap).orElse(null))
-                .put("drift", state.revision().map(then -> then.drift(current)).orElse(List.of()));
+                .put("drift", Resume.drift(state));
         report.put("plan", state.notes().plan().stream().map(Step::toMap).toList())
                 .put("jobs", state.notes().jobs().stream().map(Job::toMap).toList());
         List<Map<String, Object>> artifacts = new ArrayList<>();
