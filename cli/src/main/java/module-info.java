@@ -1,7 +1,6 @@
 /** The {@code capsule} command. */
 @SuppressWarnings("requires-automatic") // picocli's readers of annotations need no more than its jar
 module dev.kvcapsule.cli {
-    requires com.fasterxml.jackson.core;
     requires dev.kvcapsule.codecs;
     requires dev.kvcapsule.gateway;
     requires dev.kvcapsule.serving;

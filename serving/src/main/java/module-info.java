@@ -6,6 +6,7 @@ module dev.kvcapsule.serving {
     exports dev.kvcapsule.serving;
     exports dev.kvcapsule.serving.calibration;
     exports dev.kvcapsule.serving.files;
+    exports dev.kvcapsule.serving.json;
     exports dev.kvcapsule.serving.llamacpp;
     exports dev.kvcapsule.serving.llamacpp.runtime;
     exports dev.kvcapsule.serving.report;

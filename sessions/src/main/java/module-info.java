@@ -1,7 +1,6 @@
 /** Durable agent sessions: what a coding agent knows of its work, on disk, and the capsule of its model's cache, from a gateway. */
 module dev.kvcapsule.sessions {
     requires transitive dev.kvcapsule.serving;
-    requires com.fasterxml.jackson.core;
     requires java.net.http;
     requires org.snakeyaml.engine;
 

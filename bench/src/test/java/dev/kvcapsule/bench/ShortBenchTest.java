@@ -4,9 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
+import dev.kvcapsule.serving.json.Json;
 import dev.kvcapsule.bench.ShortRunner.Series;
 import dev.kvcapsule.serving.report.Processor;
 import java.io.IOException;
@@ -70,7 +68,7 @@ class ShortBenchTest {
         Run run = run("--seconds=0", "--json", "--device=cpu");
         assertEquals(0, run.code(), run.err());
         assertEquals(1, run.out().lines().count());
-        Map<String, Object> json = parse(run.out());
+        Map<String, Object> json = Json.readObject(run.out());
         assertEquals(1024L, json.get("tokens"));
         assertEquals(2L, json.get("layers"));
         assertEquals(2L * 2 * 1024 * 192 * 2, json.get("raw_bytes"));
@@ -128,42 +126,5 @@ class ShortBenchTest {
         assertTrue(Compiler.isQuiet("Current compiles: \n\nC1 compile queue:\nEmpty\n\nC2 compile queue:\nEmpty\n"));
         assertFalse(Compiler.isQuiet("Current compiles: \nC2 CompilerThread0  4242   4   java.util.Arrays::fill (21 bytes)\n\nC1 compile queue:\nEmpty\n"));
         assertFalse(Compiler.isQuiet("Current compiles: \n\nC1 compile queue:\n  17   3   java.lang.String::length (11 bytes)\n"));
-    }
-
-    /** Objects as maps, arrays as lists, whole numbers as longs. */
-    private static Map<String, Object> parse(String text) throws IOException {
-        try (JsonParser json = new JsonFactory().createParser(text)) {
-            json.nextToken();
-            return object(json);
-        }
-    }
-
-    private static Map<String, Object> object(JsonParser json) throws IOException {
-        Map<String, Object> fields = new LinkedHashMap<>();
-        while (json.nextToken() != JsonToken.END_OBJECT) {
-            String name = json.currentName();
-            json.nextToken();
-            fields.put(name, value(json));
-        }
-        return fields;
-    }
-
-    private static Object value(JsonParser json) throws IOException {
-        return switch (json.currentToken()) {
-            case START_OBJECT -> object(json);
-            case START_ARRAY -> {
-                List<Object> items = new ArrayList<>();
-                while (json.nextToken() != JsonToken.END_ARRAY) {
-                    items.add(value(json));
-                }
-                yield items;
-            }
-            case VALUE_NUMBER_INT -> json.getLongValue();
-            case VALUE_NUMBER_FLOAT -> json.getDoubleValue();
-            case VALUE_TRUE -> true;
-            case VALUE_FALSE -> false;
-            case VALUE_NULL -> null;
-            default -> json.getText();
-        };
     }
 }

@@ -1,6 +1,10 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.calibration.CalibrationFactory;
+import dev.kvcapsule.engine.calibration.Calibrations;
 import dev.kvcapsule.serving.files.FolderBases;
+import dev.kvcapsule.serving.files.InputFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,14 +26,32 @@ final class BasisOptions {
         if (files.size() > 1) {
             throw new Failures.UsageException("--basis names " + files.size() + " bases; one capsule is encoded with one");
         }
-        return Optional.of(Inputs.about(files.getFirst().toString(), () -> FolderBases.digest(files.getFirst())));
+        return Optional.of(digest(files.getFirst()));
+    }
+
+    /** The codec that the basis to encode with is for; empty if none was named. */
+    Optional<String> codec() throws IOException {
+        return files.isEmpty() ? Optional.empty() : Optional.of(codec(files.getFirst()));
+    }
+
+    private static String digest(Path file) throws IOException {
+        codec(file);
+        return Inputs.about(file.toString(), () -> FolderBases.digest(file));
+    }
+
+    /** @throws MalformedDataException if it is no basis */
+    private static String codec(Path file) throws IOException {
+        try (InputFile in = InputFile.open(file)) {
+            return Calibrations.recognise(in.bytes()).map(CalibrationFactory::codec)
+                    .orElseThrow(() -> new MalformedDataException(file + ": offset 0, magic: not a basis file; 'capsule calibrate' makes one"));
+        }
     }
 
     /** Digests of all that were named, in order. */
     List<String> digests() throws IOException {
         List<String> digests = new ArrayList<>();
         for (Path file : files) {
-            digests.add(Inputs.about(file.toString(), () -> FolderBases.digest(file)));
+            digests.add(digest(file));
         }
         return digests;
     }

@@ -1,5 +1,7 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.serving.files.InputFile;
 import dev.kvcapsule.sessions.CapsuleNote;
 import dev.kvcapsule.sessions.Checkpoint;
 import dev.kvcapsule.sessions.GatewayNote;
@@ -10,6 +12,8 @@ import dev.kvcapsule.sessions.gateway.GatewayClient;
 import dev.kvcapsule.sessions.gateway.GatewayException;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -42,14 +46,8 @@ final class CheckpointCommand implements Callable<Integer> {
     @Option(names = "--no-capsule", description = "Write the state only; the last capsule stays.")
     private boolean noCapsule;
 
-    @Option(names = "--json", description = "Print one JSON object on standard output.")
-    private boolean json;
-
     @Mixin
     private SessionOptions options;
-
-    @CommandLine.Spec
-    private CommandLine.Model.CommandSpec spec;
 
     @Override
     public Integer call() throws IOException {
@@ -57,7 +55,7 @@ final class CheckpointCommand implements Callable<Integer> {
         if (noCapsule && options.isNamed()) {
             throw new Failures.UsageException("--no-capsule and --gateway contradict each other: give one of them");
         }
-        Notes notes = state == null ? Notes.NONE : Inputs.about(Inputs.name(state), () -> Notes.read(state));
+        Notes notes = state == null ? Notes.NONE : notes();
         Notes all = objective == null ? notes : notes.withObjective(objective);
         try (OpenSession session = SessionOptions.folder().open(SessionOptions.checked(id))) {
             Optional<GatewayNote> gateway = noCapsule ? Optional.empty() : options.note(session.read());
@@ -65,21 +63,50 @@ final class CheckpointCommand implements Callable<Integer> {
                 print(Checkpoint.write(session, all, workspace, Optional.empty()), start);
                 return ExitCode.DONE;
             }
-            try (GatewayClient client = options.client(gateway.get())) {
+            Optional<GatewayClient> found = client(gateway.get());
+            if (found.isEmpty()) {
+                print(Checkpoint.write(session, all, workspace, Optional.empty()), start);
+                return ExitCode.DONE;
+            }
+            try (GatewayClient client = found.get()) {
                 print(Checkpoint.write(session, all, workspace, Optional.of(new Checkpoint.Source(client, gateway.get()))), start);
             }
         }
         return ExitCode.DONE;
     }
 
+    private Notes notes() throws IOException {
+        try (InputFile in = Inputs.open(state)) {
+            return Inputs.about(Inputs.name(state), () -> {
+                if (in.bytes().byteSize() > Notes.MAX_BYTES) {
+                    throw new MalformedDataException("larger than " + Notes.MAX_BYTES + " bytes");
+                }
+                return Notes.parse(new String(in.bytes().toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8));
+            });
+        }
+    }
+
+    /** What a checkpoint knows comes first: a token of the last one that cannot be read any more costs the capsule only. */
+    private Optional<GatewayClient> client(GatewayNote gateway) throws IOException {
+        try {
+            return Optional.of(options.client(gateway));
+        } catch (IOException e) {
+            if (options.isNamed()) {
+                throw e;
+            }
+            options.err().println("capsule: warning: no token for the gateway: " + e.getMessage());
+            return Optional.empty();
+        }
+    }
+
     private void print(Checkpoint checkpoint, long start) {
-        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter out = options.out();
         SessionState written = checkpoint.state();
         double seconds = (System.nanoTime() - start) / 1e9;
         Optional<GatewayException> failure = checkpoint.capsule();
-        failure.ifPresent(e -> spec.commandLine().getErr().println("capsule: warning: no new capsule (" + e.code() + "): " + e.getMessage()
+        failure.ifPresent(e -> options.err().println("capsule: warning: no new capsule (" + e.code() + "): " + e.getMessage()
                 + (written.capsule().isPresent() ? "; the one before stays" : "")));
-        if (json) {
+        if (options.json()) {
             Map<String, Object> capsule = new LinkedHashMap<>();
             capsule.put("verdict", noCapsule ? "not-asked" : failure.isPresent() ? "failed" : written.gateway().isEmpty() ? "no-gateway" : "fetched");
             capsule.put("code", failure.map(GatewayException::code).orElse("ok"));
@@ -97,6 +124,6 @@ final class CheckpointCommand implements Callable<Integer> {
     }
 
     private static void put(JsonReport report, CapsuleNote note) {
-        report.put("tokens", note.tokens()).put("raw_bytes", note.stateBytes()).put("capsule_bytes", note.bytes()).put("ratio", note.ratio()).put("expires", note.expires().toString());
+        report.put("codec", note.codec()).put("layers", note.layers()).put("tokens", note.tokens()).put("raw_bytes", note.stateBytes()).put("capsule_bytes", note.bytes()).put("ratio", note.ratio()).put("expires", note.expires().toString());
     }
 }

@@ -5,37 +5,18 @@ import dev.kvcapsule.engine.codec.CodecSpec;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
-import java.io.PrintWriter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine;
 
 /** Options that every command takes which works on a cache. */
-final class CommonOptions {
+final class CommonOptions extends OutputOptions {
     @Option(names = "--threads", paramLabel = "N", description = "Worker threads (default: one a processor).")
     private int threads;
 
     @Option(names = "--device", paramLabel = "cpu|cuda|auto", defaultValue = "auto", description = "Where kernels run (default: ${DEFAULT-VALUE}).")
     private String device;
 
-    @Option(names = "--json", description = "Print one JSON object on standard output.")
-    private boolean json;
-
     private DeviceChoice choice;
-
-    @CommandLine.Spec(CommandLine.Spec.Target.MIXEE)
-    private CommandLine.Model.CommandSpec spec;
-
-    boolean json() {
-        return json;
-    }
-
-    PrintWriter out() {
-        return spec.commandLine().getOut();
-    }
-
-    PrintWriter err() {
-        return spec.commandLine().getErr();
-    }
 
     /** Says that a capsule is open to anyone. */
     void noteUnsealed(String capsule) {
@@ -45,7 +26,7 @@ final class CommonOptions {
     /** Worker threads. */
     int threads() {
         if (threads < 0 || threads > 1024) {
-            throw new CommandLine.ParameterException(spec.commandLine(), "--threads " + threads + " is not between 1 and 1024");
+            throw new CommandLine.ParameterException(commandLine(), "--threads " + threads + " is not between 1 and 1024");
         }
         return threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
     }

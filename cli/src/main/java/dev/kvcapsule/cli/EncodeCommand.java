@@ -118,11 +118,15 @@ final class EncodeCommand implements Callable<Integer> {
         }
         Optional<String> digest = basis.digest();
         try {
-            if (codec == null) {
+            Optional<CodecSpec> spec = Optional.ofNullable(codec).map(CodecSpec::parse);
+            String name = spec.map(CodecSpec::name).orElse(Profile.BASIS_CODEC);
+            if (digest.isPresent() && !basis.codec().equals(Optional.of(name))) {
+                throw new Failures.UsageException("--basis is for codec " + basis.codec().get() + ", not for " + name + (codec == null ? ": choose it with --codec" : ""));
+            }
+            if (spec.isEmpty()) {
                 return (profile == null ? Profile.BALANCED : profile).codec(digest);
             }
-            CodecSpec spec = CodecSpec.parse(codec);
-            return Codecs.create(digest.isPresent() ? spec.with("basis", digest.get()) : spec);
+            return Codecs.create(digest.isPresent() ? spec.get().with("basis", digest.get()) : spec.get());
         } catch (IllegalArgumentException e) {
             throw new Failures.UsageException(e.getMessage());
         }

@@ -3,27 +3,15 @@ package dev.kvcapsule.cli;
 import dev.kvcapsule.engine.keys.KeyFolder;
 import dev.kvcapsule.engine.keys.TenantKey;
 import dev.kvcapsule.engine.keys.VerificationKey;
-import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine;
-import picocli.CommandLine.Option;
 
 /** How keys are shown: never more than their public part. */
-final class KeysOutput {
-    @Option(names = "--json", description = "Print one JSON object on standard output.")
-    private boolean json;
-
-    @CommandLine.Spec(CommandLine.Spec.Target.MIXEE)
-    private CommandLine.Model.CommandSpec spec;
-
-    PrintWriter out() {
-        return spec.commandLine().getOut();
-    }
-
+final class KeysOutput extends OutputOptions {
     /** @param what name of the list in JSON */
     void print(KeyFolder folder, String what, List<VerificationKey> signing, List<TenantKey> tenants) {
         print(folder, what, Stream.concat(signing.stream().map(KeysOutput::fields), tenants.stream().map(KeysOutput::fields)).toList());
@@ -31,7 +19,7 @@ final class KeysOutput {
 
     /** @param lines fields of whatever each line, or object in JSON, is about */
     void print(KeyFolder folder, String what, List<Map<String, Object>> lines) {
-        if (json) {
+        if (json()) {
             out().println(new JsonReport().put("keys", folder.folder().toString()).put(what, lines));
             return;
         }

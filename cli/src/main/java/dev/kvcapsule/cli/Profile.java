@@ -20,6 +20,9 @@ enum Profile {
     /** The best ratio. */
     SMALL("klt");
 
+    /** The codec whose bases profiles take. */
+    static final String BASIS_CODEC = "klt";
+
     private final String codec;
 
     Profile(String codec) {

@@ -43,14 +43,8 @@ final class ResumeCommand implements Callable<Integer> {
     @Option(names = "--dry-run", description = "Look at state, workspace and capsule; change nothing and send nothing.")
     private boolean dry;
 
-    @Option(names = "--json", description = "Print one JSON object on standard output.")
-    private boolean json;
-
     @Mixin
     private SessionOptions options;
-
-    @CommandLine.Spec
-    private CommandLine.Model.CommandSpec spec;
 
     @Override
     public Integer call() throws IOException {
@@ -118,7 +112,7 @@ final class ResumeCommand implements Callable<Integer> {
         try {
             client = options.client(gateway.get());
         } catch (IOException e) {
-            spec.commandLine().getErr().println("capsule: warning: no token for the gateway: " + e.getMessage() + " cannot be read");
+            options.err().println("capsule: warning: no token for the gateway: " + e.getMessage());
             return without(session, state);
         }
         try (client) {
@@ -131,10 +125,10 @@ final class ResumeCommand implements Callable<Integer> {
     }
 
     private void print(Resume resume) {
-        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter out = options.out();
         ResumeNote outcome = resume.outcome();
-        resume.drift().forEach(line -> spec.commandLine().getErr().println("capsule: warning: the workspace has moved: " + line));
-        if (json) {
+        resume.drift().forEach(line -> options.err().println("capsule: warning: the workspace has moved: " + line));
+        if (options.json()) {
             JsonReport report = new JsonReport().put("session", resume.state().id());
             resume.state().parent().ifPresent(parent -> report.put("parent", parent));
             outcome.toMap().forEach(report::put);

@@ -66,7 +66,7 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--rate", paramLabel = "N", description = "Requests a second of one user in the long run (default: 50).")
     private Double rate;
 
-    @Option(names = "--requests", paramLabel = "N", description = "Requests under way (default: 256).")
+    @Option(names = "--requests", paramLabel = "N", description = "Requests under way (default: 256), three quarters of them one user's at most.")
     private Integer requests;
 
     @Option(names = "--time-limit", paramLabel = "1h", description = "Longest time of a request (default: 1h).", converter = DurationConverter.class)
@@ -103,6 +103,7 @@ final class ServeCommand implements Callable<Integer> {
         return ExitCode.DONE;
     }
 
+    /** Once this returns the system ends: nothing of anybody's conversation is left in the slot folder then. What the command itself closes after it is closed already. */
     private static void close(Gateway gateway, CountDownLatch stopped) {
         try {
             gateway.close();
@@ -124,6 +125,7 @@ final class ServeCommand implements Callable<Integer> {
             Limits limits = new Limits(most.requestBytes(), maxCapsule == null ? most.capsuleBytes() : maxCapsule, maxStore == null ? most.storeBytes() : maxStore, most.connections(),
                     requests == null ? most.requests() : requests, most.capsules(), rate == null ? most.perSecond() : rate, most.patience(), most.stall(),
                     timeLimit == null ? most.total() : timeLimit);
+            // As for one small file: a gateway's first export is what somebody waits for, and Panama kernels, until they are compiled, take more than twice as long.
             PipelineOptions pipeline = new PipelineOptions(workers, ColdStart.kernels(codec.spec(), 0), Progress.NONE, bases);
             Credentials credentials = Inputs.about(tokens.toString(), () -> Credentials.read(tokens));
             for (String organisation : credentials.organisations()) {

@@ -1,11 +1,13 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.sessions.GatewayNote;
 import dev.kvcapsule.sessions.SessionFolder;
 import dev.kvcapsule.sessions.SessionState;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
 import java.io.IOException;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -13,7 +15,7 @@ import java.util.Optional;
 import picocli.CommandLine.Option;
 
 /** Where sessions are, and the gateway that has their capsules. */
-final class SessionOptions {
+final class SessionOptions extends OutputOptions {
     @Option(names = "--gateway", paramLabel = "URL", description = "The gateway, http://HOST:PORT (default: the one of the last checkpoint).")
     private URI gateway;
 
@@ -63,7 +65,11 @@ final class SessionOptions {
     }
 
     GatewayClient client(GatewayNote note) throws IOException {
-        String token = Inputs.about(note.tokenFile(), () -> Files.readString(Path.of(note.tokenFile()))).lines().findFirst().orElse("").strip();
+        // Not as UTF-8: what is none is no token, and said as such.
+        String token = Inputs.about(note.tokenFile(), () -> Files.readString(Path.of(note.tokenFile()), StandardCharsets.ISO_8859_1)).lines().findFirst().orElse("").strip();
+        if (!GatewayClient.isToken(token)) {
+            throw new MalformedDataException(note.tokenFile() + ": a token is one line of printable ASCII");
+        }
         try {
             return new GatewayClient(URI.create(note.url()), token, timeLimit);
         } catch (IllegalArgumentException e) {

@@ -1,9 +1,11 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.sessions.CapsuleNote;
 import dev.kvcapsule.sessions.Decision;
 import dev.kvcapsule.sessions.Issue;
 import dev.kvcapsule.sessions.Job;
+import dev.kvcapsule.sessions.Resume;
 import dev.kvcapsule.sessions.ResumeNote;
 import dev.kvcapsule.sessions.SessionFolder;
 import dev.kvcapsule.sessions.SessionState;
@@ -12,7 +14,6 @@ import dev.kvcapsule.sessions.workspace.Artifact;
 import dev.kvcapsule.sessions.workspace.Git;
 import dev.kvcapsule.sessions.workspace.Revision;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -26,7 +27,7 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /** Both layers of a session at a glance. */
@@ -36,11 +37,8 @@ final class StatusCommand implements Callable<Integer> {
     @Parameters(paramLabel = "ID", arity = "0..1", description = "The session (default: all).")
     private String id;
 
-    @Option(names = "--json", description = "Print one JSON object on standard output.")
-    private boolean json;
-
-    @CommandLine.Spec
-    private CommandLine.Model.CommandSpec spec;
+    @Mixin
+    private OutputOptions options;
 
     private final Instant now = Instant.now();
 
@@ -52,7 +50,7 @@ final class StatusCommand implements Callable<Integer> {
             return ExitCode.DONE;
         }
         SessionState state = sessions.read(SessionOptions.checked(id)).orElseThrow(() -> new IOException("there is no session " + id + ": 'capsule status' lists them"));
-        if (json) {
+        if (options.json()) {
             printJson(sessions, state);
         } else {
             print(sessions, state);
@@ -60,26 +58,30 @@ final class StatusCommand implements Callable<Integer> {
         return ExitCode.DONE;
     }
 
-    private PrintWriter out() {
-        return spec.commandLine().getOut();
-    }
-
     private void list(SessionFolder sessions) throws IOException {
         List<Map<String, Object>> rows = new ArrayList<>();
         for (String one : sessions.list()) {
-            SessionState state = sessions.read(one).orElseThrow();
             Map<String, Object> row = new LinkedHashMap<>();
             row.put("session", one);
-            row.put("checkpoint_at", state.checkpointAt().toString());
-            row.put("capsule", verdict(sessions, state));
-            row.put("objective", state.notes().objective().orElse(null));
-            rows.add(row);
-            if (!json) {
-                out().printf("%-24s %10s  %-10s %s%n", one, age(state.checkpointAt()), verdict(sessions, state), state.notes().objective().orElse(""));
+            try {
+                SessionState state = sessions.read(one).orElseThrow();
+                row.put("checkpoint_at", state.checkpointAt().toString());
+                row.put("capsule", verdict(sessions, state));
+                row.put("objective", state.notes().objective().orElse(null));
+                if (!options.json()) {
+                    options.out().printf("%-24s %10s  %-10s %s%n", one, age(state.checkpointAt()), row.get("capsule"), state.notes().objective().orElse(""));
+                }
+            } catch (MalformedDataException e) {
+                // It hides none of the others.
+                row.put("damaged", e.getMessage());
+                if (!options.json()) {
+                    options.out().printf("%-24s %10s  %-10s %s%n", one, "", "damaged", e.getMessage());
+                }
             }
+            rows.add(row);
         }
-        if (json) {
-            out().println(new JsonReport().put("sessions", rows));
+        if (options.json()) {
+            options.out().println(new JsonReport().put("sessions", rows));
         }
     }
 
@@ -124,7 +126,7 @@ final class StatusCommand implements Callable<Integer> {
     }
 
     private void line(String name, String text) {
-        out().printf("%-11s %s%n", name, text);
+        options.out().printf("%-11s %s%n", name, text);
     }
 
     private void printJson(SessionFolder sessions, SessionState state) throws IOException {
@@ -132,7 +134,7 @@ final class StatusCommand implements Callable<Integer> {
                 .put("created_at", state.createdAt().toString()).put("checkpoint_at", state.checkpointAt().toString());
         Optional<Revision> current = state.revision().isPresent() ? Git.revision(Path.of(state.revision().get().worktree())) : Optional.empty();
         report.put("git_then", state.revision().map(Revision::toMap).orElse(null)).put("git_now", current.map(Revision::toMap).orElse(null))
-                .put("drift", state.revision().map(then -> then.drift(current)).orElse(List.of()));
+                .put("drift", Resume.drift(state));
         report.put("plan", state.notes().plan().stream().map(Step::toMap).toList())
                 .put("jobs", state.notes().jobs().stream().map(Job::toMap).toList());
         List<Map<String, Object>> artifacts = new ArrayList<>();
@@ -150,6 +152,6 @@ final class StatusCommand implements Callable<Integer> {
             capsule.put("ratio", note.ratio());
         });
         report.put("capsule", capsule).put("last_resume", state.lastResume().map(ResumeNote::toMap).orElse(null));
-        out().println(report);
+        options.out().println(report);
     }
 }

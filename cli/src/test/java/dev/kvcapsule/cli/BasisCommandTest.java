@@ -172,6 +172,7 @@ class BasisCommandTest {
         assertFails(2, "2 bases", encode("--basis", basis, "--basis", basis));
         assertFails(2, "basis", encode("--basis", basis, "--codec", "lossless"));
         assertFails(2, "no basis", encode("--basis", basis, "--profile", "fast"));
+        assertFails(3, state + ": offset 0, magic: not a basis file", encode("--basis", state));
         assertFails(2, "digest", encode("--codec", "klt:basis=abc"));
         assertFails(2, "one of them", encode("--codec", "klt:ratio=4,max-error=0.1"));
     }
@@ -220,6 +221,8 @@ class BasisCommandTest {
         assertEquals(0, run.exit(), run.err());
         assertEquals(0, Run.of("decode", "--unsealed", capsule, "-o", restored, "--basis", published).exit());
         assertEquals(Files.size(state), Files.size(restored));
+        assertFails(2, "--basis is for codec kvtc, not for klt: choose it with --codec", encode("--basis", published));
+        assertFails(2, "--basis is for codec kvtc, not for klt", encode("--basis", published, "--codec", "klt:step=1"));
         for (List<String> refused : List.of(List.of("--group", "1"), List.of("--partial"), List.of("--weights", "none", "--group", "2"))) {
             Run usage = Run.of(Stream.concat(Stream.of("calibrate", state, "--model", model, "--codec", "kvtc", "-o", folder.resolve("no.kvb"), "--json"), refused.stream()).toArray());
             assertFails(2, "--codec kvtc has all layers in one transform", usage);

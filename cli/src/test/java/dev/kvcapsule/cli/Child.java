@@ -26,20 +26,29 @@ final class Child implements AutoCloseable {
     }
 
     static Child start(Path folder, String name, Map<String, String> environment, List<?> command) throws IOException {
+        return start(folder, name, environment, ProcessBuilder.Redirect.PIPE, command);
+    }
+
+    private static Child start(Path folder, String name, Map<String, String> environment, ProcessBuilder.Redirect input, List<?> command) throws IOException {
         Path out = Files.createTempFile(folder, name, ".out");
         Path err = Files.createTempFile(folder, name, ".err");
         ProcessBuilder builder = new ProcessBuilder(command.stream().map(Object::toString).toList());
-        builder.redirectOutput(out.toFile()).redirectError(err.toFile());
+        builder.redirectInput(input).redirectOutput(out.toFile()).redirectError(err.toFile());
         builder.environment().putAll(environment);
         return new Child(builder.start(), out, err);
     }
 
     /** The command itself, with a heap of that many megabytes. */
     static Child capsule(Path folder, Path home, int megabytes, Object... args) throws IOException {
+        return fed(folder, home, megabytes, ProcessBuilder.Redirect.PIPE, args);
+    }
+
+    /** The same with something on standard input. */
+    static Child fed(Path folder, Path home, int megabytes, ProcessBuilder.Redirect input, Object... args) throws IOException {
         List<Object> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java"), "-Xmx" + megabytes + "m", "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED", "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED", "dev.kvcapsule.cli.Main"));
         command.addAll(List.of(args));
-        return start(folder, args[0].toString(), Map.of("CAPSULE_HOME", home.toString(), "CLASSPATH", System.getProperty("java.class.path")), command);
+        return start(folder, args[0].toString(), Map.of("CAPSULE_HOME", home.toString(), "CLASSPATH", System.getProperty("java.class.path")), input, command);
     }
 
     /** A gateway, once it listens. */

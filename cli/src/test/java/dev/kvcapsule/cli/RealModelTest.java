@@ -4,9 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
+import dev.kvcapsule.serving.json.Json;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -148,16 +147,8 @@ class RealModelTest {
     /** Fields of a flat object; an array's elements are joined by spaces. */
     private static Map<String, String> fields(String json) throws IOException {
         Map<String, String> fields = new HashMap<>();
-        try (JsonParser parser = new JsonFactory().createParser(json)) {
-            while (parser.nextToken() != null) {
-                if (parser.currentToken().isScalarValue()) {
-                    JsonToken token = parser.currentToken();
-                    String name = parser.getParsingContext().inArray() ? parser.getParsingContext().getParent().getCurrentName() : parser.currentName();
-                    String value = token == JsonToken.VALUE_NULL ? "null" : parser.getText();
-                    fields.merge(name, value, (before, after) -> before + " " + after);
-                }
-            }
-        }
+        Json.readObject(json).forEach((name, value) -> fields.put(name,
+                value instanceof List<?> list ? list.stream().map(String::valueOf).collect(Collectors.joining(" ")) : String.valueOf(value)));
         return fields;
     }
 

@@ -3,7 +3,7 @@ package dev.kvcapsule.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.kvcapsule.sessions.Json;
+import dev.kvcapsule.serving.json.Json;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;

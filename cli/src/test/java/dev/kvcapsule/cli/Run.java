@@ -1,17 +1,12 @@
 package dev.kvcapsule.cli;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.serving.json.Json;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 
 /** One run of the command in this process, and what came of it. */
@@ -47,47 +42,15 @@ record Run(int exit, String out, String err) {
 
     /** Standard output as the one JSON object it must be. */
     Map<String, Object> json() {
-        try (JsonParser parser = new JsonFactory().createParser(out)) {
-            parser.nextToken();
-            @SuppressWarnings("unchecked") // an object's value is a map
-            Map<String, Object> object = (Map<String, Object>) value(parser);
-            if (parser.nextToken() != null) {
-                throw new AssertionError("more than one JSON value: " + out);
-            }
-            return object;
-        } catch (IOException e) {
-            throw new AssertionError("not JSON: " + out, e);
+        try {
+            return Json.readObject(out);
+        } catch (MalformedDataException e) {
+            throw new AssertionError("not one JSON object: " + out, e);
         }
     }
 
     /** A member of the JSON error. */
     String error(String field) {
         return (String) ((Map<?, ?>) json().get("error")).get(field);
-    }
-
-    private static Object value(JsonParser parser) throws IOException {
-        return switch (parser.currentToken()) {
-            case START_OBJECT -> {
-                Map<String, Object> fields = new LinkedHashMap<>();
-                while (parser.nextToken() != JsonToken.END_OBJECT) {
-                    String name = parser.currentName();
-                    parser.nextToken();
-                    fields.put(name, value(parser));
-                }
-                yield fields;
-            }
-            case START_ARRAY -> {
-                List<Object> elements = new ArrayList<>();
-                while (parser.nextToken() != JsonToken.END_ARRAY) {
-                    elements.add(value(parser));
-                }
-                yield elements;
-            }
-            case VALUE_NUMBER_INT -> parser.getLongValue();
-            case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
-            case VALUE_TRUE, VALUE_FALSE -> parser.getBooleanValue();
-            case VALUE_NULL -> null;
-            default -> parser.getText();
-        };
     }
 }

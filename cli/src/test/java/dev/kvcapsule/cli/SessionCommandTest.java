@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.gateway.recorded.RecordedServer;
-import dev.kvcapsule.sessions.Json;
+import dev.kvcapsule.serving.json.Json;
 import dev.kvcapsule.sessions.OpenSession;
 import dev.kvcapsule.sessions.SessionFolder;
 import dev.kvcapsule.testdata.Samples;
@@ -78,6 +78,16 @@ class SessionCommandTest {
                 assertTrue(second.err().contains("busy"), second.err());
             }
         }
+        try (Child piped = Child.fed(work, work.resolve("home"), 64, ProcessBuilder.Redirect.from(Files.writeString(yaml, "objective: piped\n").toFile()), "checkpoint", "--session", "s3", "--state", "-",
+                "--workspace", work)) {
+            assertEquals(0, piped.await(), piped.err());
+        }
+        assertEquals("piped", run("status", "s3", "--json").json().get("objective"));
+        Files.writeString(work.resolve("home/sessions/s3/state.json"), "{");
+        assertEquals(3, run("status", "s3").exit());
+        Ended all = run("status");
+        assertEquals(0, all.exit(), "a damaged session hides no other");
+        assertTrue(all.out().contains("first") && all.out().contains("damaged"), all.out());
         Path state = work.resolve("home/sessions/s1/state.json");
         Files.writeString(state, Files.readString(state).replace("\"schema\" : 1", "\"schema\" : 2"));
         assertEquals(3, run("resume", "s1").exit());
@@ -104,6 +114,8 @@ class SessionCommandTest {
             assertEquals(200, client.send(prompt, HttpResponse.BodyHandlers.discarding()).statusCode());
             Ended made = run("checkpoint", "--session", "s1", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile, "--slot", 1, "--json");
             assertEquals("fetched", ((Map<?, ?>) made.json().get("capsule")).get("verdict"), made.err());
+            assertEquals("lossless:classes=4", made.json().get("codec"));
+            assertEquals(2L, made.json().get("layers"));
             Ended dry = run("resume", "s1", "--dry-run", "--json");
             assertEquals("dry-run", dry.json().get("code"), dry::toString);
             assertEquals(0, server.restores.get());
@@ -131,6 +143,15 @@ class SessionCommandTest {
             Ended without = run("resume", "s1", "--json");
             assertEquals(0, without.exit(), "what is missing to restore a capsule fails no resume");
             assertEquals("prefill", without.json().get("verdict"));
+            for (String token : List.of("", "\u00e4\u00f6\n")) {
+                Files.writeString(tokenFile, token);
+                assertEquals("prefill", run("resume", "s1", "--json").json().get("verdict"), "a token that is none fails no resume");
+            }
+            Ended noted = run("checkpoint", "--session", "s1", "--objective", "kept", "--workspace", work);
+            assertEquals(0, noted.exit(), noted.err());
+            assertTrue(noted.err().contains("printable ASCII"), noted.err());
+            assertEquals("kept", run("status", "s1", "--json").json().get("objective"));
+            assertEquals(3, run("checkpoint", "--session", "s1", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile).exit(), "a token that was named must be one");
             assertFalse(Files.readString(work.resolve("home/sessions/s1/state.json")).contains(TOKEN));
         }
     }

@@ -54,7 +54,7 @@ final class CapsuleApi {
         } else if (method.equals(HttpMethod.POST) && path.length == 3 && path[0].equals("slots") && path[2].equals("restore")) {
             exchange.setOperation("restore");
             exchange.principal().require(Permission.RESTORE);
-            placed(() -> restore(exchange, slot(path[1])));
+            restore(exchange, slot(path[1]));
         } else if (path[0].equals("capsules") && path.length <= 3) {
             exchange.setOperation("manage");
             exchange.principal().require(Permission.MANAGE);
@@ -158,7 +158,7 @@ final class CapsuleApi {
         Optional<String> kept = parameter(exchange, "capsule");
         if (kept.isPresent()) {
             try (FileChannel file = FileChannel.open(store.file(exchange.principal().owner(), kept.get()), StandardOpenOption.READ)) {
-                restore(exchange, slot, file, file.size());
+                placed(() -> restore(exchange, slot, file, file.size()));
             }
             return;
         }
@@ -166,9 +166,9 @@ final class CapsuleApi {
         RequestBody.requireSmaller(exchange.request(), limits.capsuleBytes());
         try (UploadChannel upload = new UploadChannel(exchange, limits.capsuleBytes(), limits.stall(), limits.total())) {
             try {
-                restore(exchange, slot, upload, -1);
+                placed(() -> restore(exchange, slot, upload, -1));
             } catch (CapsuleRefusedException | MalformedDataException e) {
-                // A client that is still sending when it is answered may see a broken connection, and not why.
+                // A client that is still sending when it is answered may see a broken connection, and not why. It holds no place meanwhile: it may take its time.
                 upload.drain();
                 throw e;
             }

@@ -4,6 +4,7 @@ import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Manifest;
+import dev.kvcapsule.engine.keys.DigestName;
 import dev.kvcapsule.engine.seal.PublicOpening;
 import dev.kvcapsule.engine.seal.SealClaims;
 import dev.kvcapsule.serving.files.AtomicOutput;
@@ -11,37 +12,68 @@ import dev.kvcapsule.serving.files.InputFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.HexFormat;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import java.util.regex.Pattern;
 
 /** Sealed capsules that the gateway keeps for its users: a folder a user, named by a digest, a file a capsule, named by its id. Capsules describe themselves; there is nothing beside them. */
-final class CapsuleStore {
+final class CapsuleStore implements AutoCloseable {
     private static final Pattern ID = Pattern.compile("[0-9a-f]{32}");
     private static final String SUFFIX = ".kvc";
-    private static final int NAME_BYTES = 20;
+    private static final String UNNAMED = ".new";
 
     private final Path folder;
+    private final FolderLock lock;
+    /** Users for whom a capsule is being written. */
+    private final Map<Principal.Owner, Quota> writing = new HashMap<>();
     private final long mostBytes;
     private final InstantSource clock;
 
-    /** @param mostBytes for each user */
-    CapsuleStore(Path folder, long mostBytes, InstantSource clock) {
+    private CapsuleStore(Path folder, FolderLock lock, long mostBytes, InstantSource clock) {
         this.folder = folder;
+        this.lock = lock;
         this.mostBytes = mostBytes;
         this.clock = clock;
+    }
+
+    /**
+     * Opens the store, which is made if it is not there, and removes what a gateway that was killed has left half written.
+     *
+     * @param mostBytes for each user
+     * @throws IOException if it cannot be written to, or another gateway uses it: each would count its own writing only
+     */
+    static CapsuleStore open(Path folder, long mostBytes, InstantSource clock) throws IOException {
+        Files.createDirectories(folder);
+        FolderLock lock = FolderLock.take(folder, "store");
+        try {
+            sweep(folder);
+            return new CapsuleStore(folder, lock, mostBytes, clock);
+        } catch (IOException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    private static void sweep(Path folder) throws IOException {
+        try (DirectoryStream<Path> users = Files.newDirectoryStream(folder, Files::isDirectory)) {
+            for (Path user : users) {
+                try (DirectoryStream<Path> left = Files.newDirectoryStream(user, "{*" + UNNAMED + ",.*.part}")) {
+                    for (Path file : left) {
+                        Files.deleteIfExists(file);
+                    }
+                }
+            }
+        }
     }
 
     /** A capsule that is kept. @param claims what it says of itself; nothing was verified */
@@ -97,51 +129,116 @@ final class CapsuleStore {
     Kept add(Principal.Owner owner, Source source) throws IOException {
         Path mine = folder(owner);
         Files.createDirectories(mine);
-        long room = room(owner);
-        Path unnamed = mine.resolve(UUID.randomUUID() + ".new");
+        Quota quota = quota(owner);
+        Path unnamed = mine.resolve(UUID.randomUUID() + UNNAMED);
+        long unused = 0;
         try {
             String id;
             try (AtomicOutput out = AtomicOutput.create(unnamed)) {
-                id = source.write(new Quota(out.channel(), room));
-                out.commit();
+                Counted counted = new Counted(out.channel(), quota);
+                try {
+                    id = source.write(counted);
+                    out.commit();
+                } catch (IOException | RuntimeException | Error e) {
+                    unused = counted.written;
+                    throw e;
+                }
             }
             Files.move(unnamed, mine.resolve(id + SUFFIX), StandardCopyOption.ATOMIC_MOVE);
             return get(owner, id);
         } finally {
             Files.deleteIfExists(unnamed);
+            quota.giveBack(unused);
+            giveBack(owner, quota);
         }
     }
 
-    private long room(Principal.Owner owner) throws IOException {
+    private Quota quota(Principal.Owner owner) throws IOException {
+        synchronized (writing) {
+            Quota quota = writing.get(owner);
+            if (quota == null) {
+                quota = new Quota(mostBytes - used(owner));
+                writing.put(owner, quota);
+            }
+            quota.writers++;
+            return quota;
+        }
+    }
+
+    private void giveBack(Principal.Owner owner, Quota quota) {
+        synchronized (writing) {
+            if (--quota.writers == 0) {
+                writing.remove(owner);
+            }
+        }
+    }
+
+    /** Bytes of everything in a user's folder, whatever it is, once expired capsules are gone. */
+    private long used(Principal.Owner owner) throws IOException {
         Instant now = clock.instant();
-        long used = 0;
         for (Kept kept : list(owner)) {
-            if (now.isBefore(kept.claims.expires())) {
-                used += kept.bytes;
-            } else {
+            if (!now.isBefore(kept.claims.expires())) {
                 Files.deleteIfExists(folder(owner).resolve(kept.claims.id() + SUFFIX));
             }
         }
-        return mostBytes - used;
+        long used = 0;
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder(owner))) {
+            for (Path file : files) {
+                used += size(file);
+            }
+        }
+        return used;
+    }
+
+    private static long size(Path file) throws IOException {
+        try {
+            return Files.size(file);
+        } catch (NoSuchFileException e) {
+            // Deleted meanwhile.
+            return 0;
+        }
+    }
+
+    /** What one user may still write, shared by all that write for that user: none of them counts on bytes that another takes. */
+    private static final class Quota {
+        private long room;
+        private int writers;
+
+        Quota(long room) {
+            this.room = room;
+        }
+
+        synchronized void take(long bytes) {
+            if (bytes > room) {
+                throw new RequestException(507, "store-full", "this user's capsules would take more bytes than are theirs: delete some");
+            }
+            room -= bytes;
+        }
+
+        synchronized void giveBack(long bytes) {
+            room += bytes;
+        }
     }
 
     /** Takes no more than there is room for. */
-    private static final class Quota implements WritableByteChannel {
+    private static final class Counted implements WritableByteChannel {
         private final WritableByteChannel out;
-        private long room;
+        private final Quota quota;
+        private long written;
 
-        Quota(WritableByteChannel out, long room) {
+        Counted(WritableByteChannel out, Quota quota) {
             this.out = out;
-            this.room = room;
+            this.quota = quota;
         }
 
         @Override
         public int write(ByteBuffer source) throws IOException {
-            if (source.remaining() > room) {
-                throw new RequestException(507, "store-full", "this user's capsules would take more bytes than are theirs: delete some");
-            }
+            int all = source.remaining();
+            quota.take(all);
+            written += all;
             int count = out.write(source);
-            room -= count;
+            quota.giveBack(all - count);
+            written -= all - count;
             return count;
         }
 
@@ -166,17 +263,12 @@ final class CapsuleStore {
     }
 
     private Path folder(Principal.Owner owner) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (String part : new String[] {owner.org(), owner.user()}) {
-                byte[] bytes = part.getBytes(StandardCharsets.UTF_8);
-                // Lengths keep the parts apart: (ab, c) is not (a, bc).
-                digest.update((bytes.length + ":").getBytes(StandardCharsets.US_ASCII));
-                digest.update(bytes);
-            }
-            return folder.resolve(HexFormat.of().formatHex(digest.digest(), 0, NAME_BYTES));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("SHA-256", e);
-        }
+        return folder.resolve(DigestName.of(owner.org(), owner.user()));
+    }
+
+    /** Gives the store back. */
+    @Override
+    public void close() throws IOException {
+        lock.close();
     }
 }

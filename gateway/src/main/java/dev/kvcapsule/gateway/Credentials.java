@@ -1,6 +1,8 @@
 package dev.kvcapsule.gateway;
 
+import dev.kvcapsule.engine.MalformedDataException;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,15 +11,19 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.snakeyaml.engine.v2.api.ConstructNode;
 import org.snakeyaml.engine.v2.api.Load;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
+import org.snakeyaml.engine.v2.nodes.Tag;
+import org.snakeyaml.engine.v2.schema.FailsafeSchema;
 
 /**
  * Bearer tokens and who they stand for. The file is YAML, one entry a token: {@code TOKEN: {org: O, user: U, permissions: [infer, export, ...]}}, where a token of
@@ -28,6 +34,17 @@ public final class Credentials {
     private static final int SHORTEST = 16;
     private static final long MAX_BYTES = 1 << 20;
     private static final String SCHEME = "Bearer ";
+
+    /** Every scalar is the text that stands there: a token of digits only is no number, which would lose its leading zeros. */
+    private static final class TextSchema extends FailsafeSchema {
+        @Override
+        public Map<Tag, ConstructNode> getSchemaTagConstructors() {
+            Map<Tag, ConstructNode> constructors = new HashMap<>(super.getSchemaTagConstructors());
+            // An empty file is a document, too.
+            constructors.put(Tag.NULL, node -> null);
+            return constructors;
+        }
+    }
 
     private record Entry(byte[] digest, Principal principal) {}
 
@@ -40,21 +57,22 @@ public final class Credentials {
     /**
      * Reads a tokens file.
      *
-     * @throws IOException if it cannot be read, holds tokens in clear and can be read by others, or is not of that form; the message never quotes a token
+     * @throws MalformedDataException if it is not of that form; the message never quotes a token
+     * @throws IOException if it cannot be read, or holds tokens in clear and can be read by others
      */
     public static Credentials read(Path file) throws IOException {
         if (Files.size(file) > MAX_BYTES) {
-            throw new IOException(file + " is too large for a tokens file");
+            throw new MalformedDataException(file + " is too large for a tokens file");
         }
         Object document;
         try {
-            document = new Load(LoadSettings.builder().setAllowDuplicateKeys(false).build()).loadFromString(Files.readString(file));
-        } catch (YamlEngineException e) {
+            document = new Load(LoadSettings.builder().setAllowDuplicateKeys(false).setSchema(new TextSchema()).build()).loadFromString(Files.readString(file));
+        } catch (YamlEngineException | CharacterCodingException e) {
             // The library's message quotes the line, which holds a token.
-            throw new IOException(file + " is not YAML of the form TOKEN: {org: O, user: U, permissions: [infer]}");
+            throw new MalformedDataException(file + " is not YAML of the form TOKEN: {org: O, user: U, permissions: [infer]}");
         }
         if (!(document instanceof Map<?, ?> map) || map.isEmpty()) {
-            throw new IOException(file + " holds no tokens: each is an entry TOKEN: {org: O, user: U, permissions: [infer]}");
+            throw new MalformedDataException(file + " holds no tokens: each is an entry TOKEN: {org: O, user: U, permissions: [infer]}");
         }
         List<Entry> entries = new ArrayList<>();
         boolean clear = false;
@@ -85,10 +103,10 @@ public final class Credentials {
             } catch (IllegalArgumentException e) {
                 // Said below, together with digests that are too short.
             }
-            throw new IOException(where + ": sha256: takes 64 hexadecimal digits");
+            throw new MalformedDataException(where + ": sha256: takes 64 hexadecimal digits");
         }
         if (token.length() < SHORTEST) {
-            throw new IOException(where + ": a token of less than " + SHORTEST + " characters can be guessed");
+            throw new MalformedDataException(where + ": a token of less than " + SHORTEST + " characters can be guessed");
         }
         return sha256(token);
     }
@@ -97,7 +115,7 @@ public final class Credentials {
         if (!(value instanceof Map<?, ?> fields) || !Set.of("org", "user", "permissions").containsAll(fields.keySet())
                 || !(fields.get("org") instanceof String org) || !(fields.get("user") instanceof String user)
                 || !(fields.get("permissions") instanceof List<?> names)) {
-            throw new IOException(where + ": expected {org: O, user: U, permissions: [infer, export, restore, manage, metrics]}");
+            throw new MalformedDataException(where + ": expected {org: O, user: U, permissions: [infer, export, restore, manage, metrics]}");
         }
         try {
             EnumSet<Permission> permissions = EnumSet.noneOf(Permission.class);
@@ -106,7 +124,7 @@ public final class Credentials {
             }
             return new Principal(org, user, permissions);
         } catch (IllegalArgumentException e) {
-            throw new IOException(where + ": " + e.getMessage(), e);
+            throw new MalformedDataException(where + ": " + e.getMessage());
         }
     }
 

@@ -11,10 +11,13 @@ import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.json.JsonObject;
 import java.io.IOException;
 import java.net.ConnectException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 
 /** One request and its answer: answered once, counted and logged when it is over. */
 final class Exchange {
@@ -27,23 +30,33 @@ final class Exchange {
     private final Context context;
     private final Metrics metrics;
     private final RequestLog log;
-    private final Runnable over;
+    private final Executor threads;
+    private final long timer;
+    private final List<Runnable> whenOver = new ArrayList<>();
     private final long start = System.nanoTime();
     private final JsonObject notes = new JsonObject();
     private volatile Optional<Principal> principal = Optional.empty();
     private volatile String operation = "none";
     private final List<Runnable> whenGone = new ArrayList<>();
+    private final List<Thread> working = new ArrayList<>();
     private boolean ended;
     private boolean gone;
+    private volatile boolean late;
 
-    /** @param over runs once, when the request is over, however it ends */
-    Exchange(HttpServerRequest request, Context context, Metrics metrics, RequestLog log, Runnable over) {
+    /**
+     * Begins one; on its context.
+     *
+     * @param threads run what blocks
+     * @param total how long it may take, whatever it does
+     */
+    Exchange(HttpServerRequest request, Context context, Metrics metrics, RequestLog log, Executor threads, Duration total) {
         this.request = request;
         this.context = context;
         this.metrics = metrics;
         this.log = log;
-        this.over = over;
+        this.threads = threads;
         metrics.begun();
+        timer = context.owner().setTimer(Math.max(1, total.toMillis()), t -> tooLate());
         response().endHandler(v -> {
             end("answered");
             forgetRest();
@@ -65,6 +78,36 @@ final class Exchange {
         work.run();
     }
 
+    /** Runs something once, when the request is over, however it ends; at once if it is. */
+    void onOver(Runnable work) {
+        synchronized (this) {
+            if (!ended) {
+                whenOver.add(work);
+                return;
+            }
+        }
+        work.run();
+    }
+
+    /**
+     * The request has had its time: whoever moves a byte now and then holds a place no longer than others. It is told if nothing was answered yet, and ends where it stands:
+     * what the server does for it, as if the client had gone, and its thread.
+     */
+    private void tooLate() {
+        List<Thread> threadsOfIts;
+        synchronized (this) {
+            if (ended) {
+                return;
+            }
+            threadsOfIts = List.copyOf(working);
+        }
+        fail(new RequestException(408, "timeout", "the request took too long"));
+        late = true;
+        end("cut");
+        gone();
+        threadsOfIts.forEach(Thread::interrupt);
+    }
+
     private void gone() {
         List<Runnable> work;
         synchronized (this) {
@@ -76,13 +119,16 @@ final class Exchange {
     }
 
     private void end(String how) {
+        List<Runnable> work;
         synchronized (this) {
             if (ended) {
                 return;
             }
             ended = true;
+            work = List.copyOf(whenOver);
         }
-        over.run();
+        context.owner().cancelTimer(timer);
+        work.forEach(Runnable::run);
         metrics.ended();
         metrics.answered(operation, response().getStatusCode());
         JsonObject fields = new JsonObject().put("operation", operation).put("method", request.method().name()).put("status", response().getStatusCode()).put("end", how);
@@ -142,7 +188,23 @@ final class Exchange {
 
     /** The same in a thread of the request's own, which may block. */
     void blocking(Work work) {
-        Thread.ofVirtual().name("kvcapsule-request").start(() -> guarded(work));
+        try {
+            threads.execute(() -> {
+                Thread mine = Thread.currentThread();
+                synchronized (this) {
+                    working.add(mine);
+                }
+                try {
+                    guarded(work);
+                } finally {
+                    synchronized (this) {
+                        working.remove(mine);
+                    }
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            fail(new RequestException(503, "stopping", "the gateway is stopping"));
+        }
     }
 
     /** Adds a field to the log's line. */
@@ -162,8 +224,11 @@ final class Exchange {
     }
 
     void answer(int status, String type, Buffer body) {
-        if (!response().ended() && !response().closed()) {
-            response().setStatusCode(status).putHeader("Content-Type", type).putHeader("Cache-Control", "no-store").end(body);
+        synchronized (notes) {
+            // Its thread and its timer may both want to.
+            if (!response().ended() && !response().closed()) {
+                response().setStatusCode(status).putHeader("Content-Type", type).putHeader("Cache-Control", "no-store").end(body);
+            }
         }
     }
 
@@ -176,6 +241,10 @@ final class Exchange {
 
     /** Answers with an error, or, if the answer has begun, cuts the connection: a client must not take the first part for the whole. */
     void fail(Throwable failure) {
+        if (late) {
+            // That was the answer.
+            return;
+        }
         RequestException error = classify(failure);
         note("code", error.code());
         if (error.status() >= 500) {

@@ -19,6 +19,8 @@ import java.io.PrintWriter;
 import java.time.InstantSource;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -34,9 +36,13 @@ public final class Gateway implements AutoCloseable {
     /** llama-server closes idle connections after five seconds: a request must not meet one that is being closed. */
     private static final int KEEP_ALIVE_SECONDS = 3;
 
+    /** How long stopping waits for requests to end by themselves, and once more when they have been told to. */
+    private static final int STOP_SECONDS = 3;
+
     private final GatewayOptions options;
     private final Vertx vertx;
     private final SlotFolder folder;
+    private final CapsuleStore store;
     private final LlamaServer server;
     private final CapsuleApi api;
     private final ServerRoutes routes;
@@ -44,16 +50,21 @@ public final class Gateway implements AutoCloseable {
     private final RequestLog log;
     private final RateLimit rates;
     private final Semaphore places;
+    private final OwnerPlaces ownerPlaces;
+    private final ExecutorService threads = Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("kvcapsule-request").factory());
     private final AtomicInteger connections = new AtomicInteger();
     private final Buffer openApi;
     private HttpServer http;
+    private boolean closed;
 
-    private Gateway(GatewayOptions options, PrintWriter err, SlotFolder folder) throws IOException {
+    private Gateway(GatewayOptions options, PrintWriter err, SlotFolder folder, CapsuleStore store) throws IOException {
         this.options = options;
         this.folder = folder;
+        this.store = store;
         this.log = new RequestLog(err);
         this.rates = new RateLimit(options.limits().perSecond(), System::nanoTime);
         this.places = new Semaphore(options.limits().requests());
+        this.ownerPlaces = new OwnerPlaces(options.limits().requests());
         this.server = new LlamaServer(options.upstream(), options.limits().total());
         try (InputStream in = Gateway.class.getResourceAsStream("openapi.json")) {
             this.openApi = Buffer.buffer(in.readAllBytes());
@@ -65,28 +76,29 @@ public final class Gateway implements AutoCloseable {
         var client = vertx.createHttpClient(new HttpClientOptions().setConnectTimeout(5000).setDecompressionSupported(false).setKeepAliveTimeout(KEEP_ALIVE_SECONDS),
                 new PoolOptions().setHttp1MaxSize(options.limits().requests()));
         this.routes = new ServerRoutes(new PassThrough(client, options, rate), slots, options.limits());
-        this.api = new CapsuleApi(options, new SlotExport(options, server, slots, folder), new SlotRestore(options, server, slots, folder),
-                new CapsuleStore(options.store(), options.limits().storeBytes(), InstantSource.system()), rate);
+        this.api = new CapsuleApi(options, new SlotExport(options, server, slots, folder), new SlotRestore(options, server, slots, folder), store, rate);
     }
 
     /**
      * Starts one. The llama-server need not be there yet: until it is, readiness says so.
      *
      * @param err where log lines go, JSON each
-     * @throws IOException if the slot folder is not there or another gateway's, or the address cannot be had
+     * @throws IOException if the slot folder is not there, it or the store is another gateway's, or the address cannot be had
      */
     public static Gateway start(GatewayOptions options, PrintWriter err) throws IOException {
         SlotFolder folder = SlotFolder.open(options.slotDir());
+        CapsuleStore store = null;
         Gateway gateway = null;
         try {
-            gateway = new Gateway(options, err, folder);
+            store = CapsuleStore.open(options.store(), options.limits().storeBytes(), InstantSource.system());
+            gateway = new Gateway(options, err, folder, store);
             gateway.listen();
             return gateway;
         } catch (IOException | RuntimeException e) {
             if (gateway != null) {
                 gateway.close();
             } else {
-                folder.close();
+                giveBack(folder, store);
             }
             throw e;
         }
@@ -122,13 +134,23 @@ public final class Gateway implements AutoCloseable {
     private void accept(HttpServerRequest request) {
         request.pause();
         Context context = vertx.getOrCreateContext();
-        boolean placed = places.tryAcquire();
-        Exchange exchange = new Exchange(request, context, metrics, log, placed ? places::release : () -> {});
-        if (!placed) {
+        Exchange exchange = new Exchange(request, context, metrics, log, threads, options.limits().total());
+        if (isOpen(request)) {
+            // A gateway that is full is alive.
+            exchange.guarded(() -> exchange.blocking(() -> open(exchange, request.path())));
+            return;
+        }
+        if (!places.tryAcquire()) {
             exchange.fail(new RequestException(503, "busy", "too many requests are under way"));
             return;
         }
+        exchange.onOver(places::release);
         exchange.guarded(() -> serve(exchange));
+    }
+
+    private static boolean isOpen(HttpServerRequest request) {
+        String path = request.path();
+        return request.method().equals(HttpMethod.GET) && path != null && (path.startsWith(HEALTH) || path.equals(OPENAPI));
     }
 
     private void serve(Exchange exchange) {
@@ -137,16 +159,14 @@ public final class Gateway implements AutoCloseable {
         if (path == null) {
             throw new RequestException(400, "usage", "no path");
         }
-        if (request.method().equals(HttpMethod.GET) && (path.startsWith(HEALTH) || path.equals(OPENAPI))) {
-            exchange.blocking(() -> open(exchange, path));
-            return;
-        }
         Optional<Principal> principal = options.credentials().authenticate(request.getHeader("Authorization"));
         if (principal.isEmpty()) {
             throw new RequestException(401, "token", "a valid token is needed: Authorization: Bearer TOKEN");
         }
         exchange.setPrincipal(principal.get());
         rates.take(principal.get().owner());
+        ownerPlaces.take(principal.get().owner());
+        exchange.onOver(() -> ownerPlaces.giveBack(principal.get().owner()));
         if (path.startsWith(CapsuleApi.PREFIX)) {
             exchange.blocking(() -> api.serve(exchange));
         } else {
@@ -168,13 +188,42 @@ public final class Gateway implements AutoCloseable {
         }
     }
 
-    /** Stops listening, cuts what is under way, and gives the slot folder back. */
+    /**
+     * Stops listening, cuts what is under way, waits for it to have ended, and gives the folders back, without what requests have left in them. A second time does nothing.
+     */
     @Override
-    public void close() throws IOException {
+    public synchronized void close() throws IOException {
+        if (closed) {
+            return;
+        }
+        closed = true;
         try {
             await(vertx.close());
         } finally {
-            folder.close();
+            awaitThreads();
+            giveBack(folder, store);
+        }
+    }
+
+    /** First those that are about to end: what the llama-server has been asked to write is there only when it has answered. Then those that wait for something. */
+    private void awaitThreads() {
+        threads.shutdown();
+        try {
+            if (!threads.awaitTermination(STOP_SECONDS, TimeUnit.SECONDS)) {
+                threads.shutdownNow();
+                threads.awaitTermination(STOP_SECONDS, TimeUnit.SECONDS);
+            }
+        } catch (InterruptedException e) {
+            threads.shutdownNow();
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static void giveBack(SlotFolder folder, CapsuleStore store) throws IOException {
+        try (folder) {
+            if (store != null) {
+                store.close();
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ import java.time.Duration;
  * @param capsuleBytes largest capsule that is taken
  * @param storeBytes most bytes of capsules that are kept for one user
  * @param connections open connections
- * @param requests requests under way, of all users
+ * @param requests requests under way, of all users; one user's are three quarters of them at most
  * @param capsules exports and restores under way, of all users; others wait
  * @param perSecond requests a second that one user may make in the long run; twice as many at once
  * @param patience longest wait for a slot, or for an export or restore to begin

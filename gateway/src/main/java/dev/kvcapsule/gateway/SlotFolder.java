@@ -2,8 +2,6 @@ package dev.kvcapsule.gateway;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,12 +21,11 @@ final class SlotFolder implements AutoCloseable {
 
     private final SecureRandom random = new SecureRandom();
     private final Path folder;
-    private final FileChannel lockFile;
-    private final FileLock lock;
+    private final FolderLock lock;
+    private boolean closed;
 
-    private SlotFolder(Path folder, FileChannel lockFile, FileLock lock) {
+    private SlotFolder(Path folder, FolderLock lock) {
         this.folder = folder;
-        this.lockFile = lockFile;
         this.lock = lock;
     }
 
@@ -37,20 +34,13 @@ final class SlotFolder implements AutoCloseable {
         if (!Files.isDirectory(folder)) {
             throw new IOException("slot folder " + folder + " does not exist: give the folder that llama-server has as --slot-save-path");
         }
-        FileChannel channel = FileChannel.open(folder.resolve(".kvcapsule-lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        FolderLock lock = FolderLock.take(folder, "slot folder");
         try {
-            FileLock lock = channel.tryLock();
-            if (lock == null) {
-                throw new IOException("slot folder " + folder + " is used by another gateway");
-            }
-            SlotFolder opened = new SlotFolder(folder, channel, lock);
+            SlotFolder opened = new SlotFolder(folder, lock);
             opened.sweep();
             return opened;
-        } catch (OverlappingFileLockException e) {
-            channel.close();
-            throw new IOException("slot folder " + folder + " is used by another gateway", e);
         } catch (IOException e) {
-            channel.close();
+            lock.close();
             throw e;
         }
     }
@@ -94,9 +84,15 @@ final class SlotFolder implements AutoCloseable {
         Files.deleteIfExists(file(name));
     }
 
+    /** Removes what requests that were cut off have left, conversations in clear, and gives the folder back; a second time does nothing, since it may be another gateway's then. */
     @Override
-    public void close() throws IOException {
-        lock.release();
-        lockFile.close();
+    public synchronized void close() throws IOException {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        try (lock) {
+            sweep();
+        }
     }
 }

@@ -5,7 +5,6 @@ import io.vertx.core.json.DecodeException;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,12 +44,6 @@ final class SlotOwners {
         for (Optional<Principal.Owner> owner : owners) {
             array.add(owner.map(known -> new JsonObject().put("org", known.org()).put("user", known.user())).orElse(null));
         }
-        try (AtomicOutput out = AtomicOutput.create(file)) {
-            ByteBuffer bytes = ByteBuffer.wrap(array.encode().getBytes(StandardCharsets.UTF_8));
-            while (bytes.hasRemaining()) {
-                out.channel().write(bytes);
-            }
-            out.commit();
-        }
+        AtomicOutput.write(file, array.encode().getBytes(StandardCharsets.UTF_8));
     }
 }

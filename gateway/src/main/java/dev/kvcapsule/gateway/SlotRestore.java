@@ -54,9 +54,9 @@ final class SlotRestore {
      */
     record Restored(SealClaims claims, int slot, long tokens, long stateBytes, Optional<LlamaServer.Evaluation> evaluation, double decodeSeconds, double restoreSeconds,
             double measureSeconds) {
-        /** Whether the cache is of use: llama-server says that a restore went well even where it will evaluate everything again. */
+        /** Whether the cache is of use, as far as that could be measured: llama-server says that a restore went well even where it will evaluate everything again. */
         boolean isReused() {
-            return evaluation.isEmpty() || evaluation.get().reused() >= evaluation.get().evaluated();
+            return evaluation.isEmpty() || evaluation.get().isReuse();
         }
     }
 
@@ -81,7 +81,7 @@ final class SlotRestore {
             SealClaims claims;
             try (FileChannel file = folder.create(name); CapsuleOpening opening = new CapsuleOpening(options.keys(), policy)) {
                 CapsuleReader reader = CapsuleReader.of(capsule, opening);
-                requireKnownModel(opening.claims());
+                requireKnownModel(opening.claims(), log);
                 report = CapsuleFiles.decode(reader, Optional.of(GgsqFormat.NAME), OptionalInt.empty(), file, options.pipeline());
                 claims = opening.claims();
             }
@@ -95,9 +95,11 @@ final class SlotRestore {
     }
 
     /** What is bound to a model needs one that is known: the server compares no more than sizes. */
-    private void requireKnownModel(SealClaims claims) throws IOException {
+    private void requireKnownModel(SealClaims claims, RefusalLog log) throws IOException {
         if (claims.model().isPresent() && options.model().isEmpty()) {
-            throw new CapsuleRefusedException(RefusalCode.WRONG_MODEL, "is bound to a model, and this gateway was not told (--model) which one runs here");
+            String detail = "is bound to a model, and this gateway was not told (--model) which one runs here";
+            log.refused(RefusalCode.WRONG_MODEL, detail);
+            throw new CapsuleRefusedException(RefusalCode.WRONG_MODEL, detail);
         }
     }
 
@@ -112,7 +114,7 @@ final class SlotRestore {
         if (tokens.isPresent()) {
             evaluation = Optional.of(server.evaluate(slot, tokens.get()));
             measured = System.nanoTime();
-            if (evaluation.get().reused() > 0) {
+            if (evaluation.get().isReuse()) {
                 // Its last token has been evaluated anew, with other rounding than the first time: what was saved is put back, to the bit.
                 server.restore(slot, name);
             }

@@ -28,6 +28,8 @@ final class SlotTable {
         Optional<Principal.Owner> owner = Optional.empty();
         int users;
         boolean alone;
+        /** Taken from another owner, whose tokens it may hold until {@link #erased}. */
+        boolean erasing;
         long lastUsed;
     }
 
@@ -46,9 +48,9 @@ final class SlotTable {
         }
     }
 
-    /** The owners of the slots, by number. */
+    /** Whose tokens the slots hold, by number: nobody's where what another left is still being erased. Whoever reads it later may give each slot's contents to its owner. */
     synchronized List<Optional<Principal.Owner>> owners() {
-        return slots.stream().map(slot -> slot.owner).toList();
+        return slots.stream().map(slot -> slot.erasing ? Optional.<Principal.Owner>empty() : slot.owner).toList();
     }
 
     /**
@@ -128,16 +130,15 @@ final class SlotTable {
         slot.users++;
         // What is taken from another owner is shared once it is erased.
         slot.alone = waiter.use != Use.GENERATE || !mine;
+        slot.erasing = !mine;
         slot.lastUsed = ++uses;
         SlotLease lease = new SlotLease(number, !mine, () -> release(slot));
         slot.owner = Optional.of(waiter.owner);
         if (!waiter.lease.complete(lease)) {
             // Given up in this very moment: what it held is not erased, so it belongs to nobody.
-            if (!mine) {
-                slot.owner = Optional.empty();
-            }
             slot.users--;
             slot.alone = false;
+            disownUnlessErased(slot);
         }
     }
 
@@ -145,19 +146,35 @@ final class SlotTable {
         synchronized (this) {
             slot.users--;
             slot.alone = false;
+            disownUnlessErased(slot);
             serve();
         }
     }
 
-    /** Says that a slot that was taken from another owner to generate in has been erased: others of its new owner may share it from now on. */
+    /** Who gives a slot back that was taken from another and not erased leaves it to nobody. */
+    private static void disownUnlessErased(Slot slot) {
+        if (slot.erasing) {
+            slot.owner = Optional.empty();
+            slot.erasing = false;
+        }
+    }
+
+    /** Says that a slot that was taken from another owner has been erased: it is its new owner's from now on, and still alone. */
     synchronized void erased(int number) {
+        slots.get(number).erasing = false;
+    }
+
+    /** Says that a slot to generate in, which was taken from another owner, is written down as its new owner's: others of that owner may share it. */
+    synchronized void share(int number) {
         slots.get(number).alone = false;
         serve();
     }
 
-    /** Says that a slot that was taken from another owner could not be erased: it belongs to nobody, and nobody may read it. */
+    /** Says that a slot that was taken from another owner could not be erased, or not be written down as the new one's: it belongs to nobody, and nobody may read it. */
     synchronized void disown(int number) {
-        slots.get(number).owner = Optional.empty();
+        Slot slot = slots.get(number);
+        slot.owner = Optional.empty();
+        slot.erasing = false;
     }
 
     /** One's own slot if it can be had, last used first since it most likely holds the same conversation; then a free one; then the one that has been idle longest. */

@@ -65,11 +65,12 @@ final class Slots {
         }
         try {
             server.erase(lease.slot());
+            all.erased(lease.slot());
             synchronized (owners) {
                 owners.write(all.owners());
             }
             if (use == SlotTable.Use.GENERATE) {
-                all.erased(lease.slot());
+                all.share(lease.slot());
             }
             return lease;
         } catch (IOException | InterruptedException | RuntimeException e) {

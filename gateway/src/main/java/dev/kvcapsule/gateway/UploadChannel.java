@@ -27,11 +27,12 @@ final class UploadChannel implements ReadableByteChannel {
     private final long deadline;
     private ByteBuffer current = ByteBuffer.allocate(0);
     private long received;
+    private boolean listening;
     private boolean ended;
     private boolean open = true;
 
     /**
-     * Takes over the body of a request that is paused.
+     * Takes over the body of a request that is paused. Nothing is taken from the client before the first byte is read: those who wait for their turn take no memory.
      *
      * @param most bytes that are taken
      * @param stall longest wait for a piece
@@ -43,7 +44,6 @@ final class UploadChannel implements ReadableByteChannel {
         this.most = most;
         this.stall = stall;
         this.deadline = System.nanoTime() + total.toNanos();
-        context.runOnContext(v -> listen());
         exchange.onGone(() -> events.add(new Event(null, false, new IOException("the client went away"))));
     }
 
@@ -75,6 +75,10 @@ final class UploadChannel implements ReadableByteChannel {
     }
 
     private void next() throws IOException {
+        if (!listening) {
+            listening = true;
+            context.runOnContext(v -> listen());
+        }
         Event event;
         try {
             event = events.poll(Math.min(stall.toNanos(), deadline - System.nanoTime()), TimeUnit.NANOSECONDS);

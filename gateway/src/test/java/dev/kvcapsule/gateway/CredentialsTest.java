@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.kvcapsule.engine.MalformedDataException;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Optional;
@@ -47,10 +49,23 @@ class CredentialsTest {
             ANN + ": {org: '', user: ann, permissions: []}", ANN + ": {org: a, user: ann, permissions: [], more: 1}", ANN + ": {a: 1}\n" + ANN + ": {b: 2}", ANN + ": [", "short: {org: a, user: b, permissions: []}",
             "sha256:00: {org: a, user: b, permissions: []}", ANN + ": !!java.net.URL ['http://x']"}) {
             Path file = file(text, "rw-------");
-            String message = assertThrows(IOException.class, () -> Credentials.read(file), text).getMessage();
+            String message = assertThrows(MalformedDataException.class, () -> Credentials.read(file), text).getMessage();
             assertFalse(message.contains("ann-token"), message);
         }
+        Path binary = Files.write(folder.resolve("binary.yaml"), new byte[] {(byte) 0xFF, (byte) 0xFE, 'x'});
+        assertThrows(MalformedDataException.class, () -> Credentials.read(binary));
         Path open = file(ANN + ": {org: acme, user: ann, permissions: []}\n", "rw-r--r--");
-        assertTrue(assertThrows(IOException.class, () -> Credentials.read(open)).getMessage().contains("chmod 600"));
+        IOException exposed = assertThrows(IOException.class, () -> Credentials.read(open));
+        assertTrue(exposed.getMessage().contains("chmod 600"));
+        assertFalse(exposed instanceof MalformedDataException, "nothing is wrong with what it says");
+        assertThrows(NoSuchFileException.class, () -> Credentials.read(folder.resolve("none.yaml")));
+    }
+
+    @Test
+    void aTokenIsTextHoweverItLooks() throws IOException {
+        for (String token : new String[] {"00123456789012345678", "0x1234567890abcdef12", "123456789012345678.10", "1_000_000_000_000_000", "12345678901234567e10"}) {
+            Credentials credentials = Credentials.read(file(token + ": {org: 0012, user: true, permissions: [infer]}\n", "rw-------"));
+            assertEquals(Optional.of(new Principal("0012", "true", Set.of(Permission.INFER))), credentials.authenticate("Bearer " + token), token);
+        }
     }
 }

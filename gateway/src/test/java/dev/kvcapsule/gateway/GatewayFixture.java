@@ -8,6 +8,7 @@ import dev.kvcapsule.engine.keys.KeyStatus;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
+import dev.kvcapsule.engine.seal.ModelIdentity;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.testdata.Samples;
 import io.vertx.core.json.JsonObject;
@@ -68,10 +69,14 @@ final class GatewayFixture implements AutoCloseable {
     }
 
     void start(Limits limits) throws IOException {
+        start(limits, Optional.empty());
+    }
+
+    void start(Limits limits, Optional<ModelIdentity> model) throws IOException {
         PipelineOptions pipeline = new PipelineOptions(2, Kernels.scalar(), Progress.NONE);
         GatewayOptions options = new GatewayOptions(InetSocketAddress.createUnresolved("127.0.0.1", 0), URI.create("http://127.0.0.1:" + server.port()), slotDir, folder.resolve("store"),
                 Credentials.read(folder.resolve("tokens.yaml")), keys, keys.defaultSigner(Instant.now()).orElseThrow().kid(), Duration.ofDays(7),
-                new GenerationFolder(folder.resolve("generations")), Codecs.create("lossless"), pipeline, ModelFacts.UNKNOWN, Optional.empty(), limits);
+                new GenerationFolder(folder.resolve("generations")), Codecs.create("lossless"), pipeline, ModelFacts.UNKNOWN, model, limits);
         gateway = Gateway.start(options, new PrintWriter(log, true));
     }
 

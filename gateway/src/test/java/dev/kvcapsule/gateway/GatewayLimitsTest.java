@@ -16,6 +16,7 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -240,6 +241,93 @@ class GatewayLimitsTest {
         }
         assertEquals(200, fixture.post(ANN, "/capsule/v1/slots/1/restore", whole).statusCode());
         nothingIsLeft();
+    }
+
+    /** Sends a byte now and then, never late enough to stall, until it is cut off. @return what it was told */
+    private String drip(Socket socket) throws Exception {
+        long end = System.nanoTime() + Duration.ofSeconds(20).toNanos();
+        try {
+            while (socket.getInputStream().available() == 0) {
+                assertTrue(System.nanoTime() < end, "was let on for 20 seconds");
+                socket.getOutputStream().write(' ');
+                Thread.sleep(200);
+            }
+            return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    @Test
+    void aByteNowAndThenDoesNotHoldAPlaceForEver() throws Exception {
+        start("llama-f16.ggsq", new Limits(1 << 16, 1 << 20, 1 << 20, 64, 8, 2, 1000, Duration.ofSeconds(5), Duration.ofMillis(700), Duration.ofSeconds(3)));
+        for (String path : List.of("/completion", "/capsule/v1/slots/1/restore")) {
+            try (Socket dripping = open(head("POST", path, ANN, "Content-Length: 10000\r\n"))) {
+                String told = drip(dripping);
+                assertTrue(told.isEmpty() || told.startsWith("HTTP/1.1 408") || told.startsWith("HTTP/1.1 422"), told);
+            }
+        }
+        assertTrue(fixture.log.toString().contains("\"timeout\""), fixture.log::toString);
+        nothingIsLeft();
+    }
+
+    @Test
+    void anAnswerThatTakesTooLongIsCutAndEndsTheEvaluation() throws Exception {
+        start("llama-f16.ggsq", new Limits(1 << 16, 1 << 20, 1 << 20, 64, 8, 2, 1000, Duration.ofSeconds(5), Duration.ofMillis(700), Duration.ofSeconds(2)));
+        String endless = PROMPT.copy().put("stream", true).put("n_predict", 1_000_000).encode();
+        try (Socket reader = open(head("POST", "/completion", ANN, "Content-Length: " + endless.length() + "\r\n") + endless)) {
+            byte[] part = reader.getInputStream().readAllBytes();
+            assertTrue(part.length > 0);
+            assertFalse(new String(part, part.length - 5, 5, StandardCharsets.ISO_8859_1).equals("0\r\n\r\n"), "it must not look whole");
+        }
+        eventually(() -> fixture.server.cancelled.get() == 1);
+        String silent = PROMPT.copy().put("silent", true).encode();
+        HttpResponse<byte[]> told = fixture.post(ANN, "/completion", silent.getBytes(StandardCharsets.UTF_8));
+        assertEquals(408, told.statusCode());
+        assertEquals("timeout", code(told));
+        eventually(() -> fixture.server.cancelled.get() == 2);
+        assertEquals(200, fixture.complete(BOB, PROMPT).statusCode(), "its slot is free again");
+    }
+
+    @Test
+    void aFullGatewayIsAliveAndOneUserLeavesPlacesToOthers() throws Exception {
+        start("llama-f16.ggsq", new Limits(1 << 16, 1 << 20, 1 << 20, 64, 4, 2, 1000, Duration.ofSeconds(30), Duration.ofSeconds(5), Duration.ofSeconds(40)));
+        String body = PROMPT.copy().put("silent", true).encode();
+        List<Socket> silent = new ArrayList<>();
+        try {
+            for (int i = 0; i < 3; i++) {
+                silent.add(open(head("POST", "/completion", ANN, "Content-Length: " + body.length() + "\r\n") + body));
+                int under = i + 1;
+                eventually(() -> fixture.server.completions.size() == under);
+            }
+            assertEquals("busy", code(fixture.get(ANN, "/capsule/v1/capsules")));
+            assertEquals(200, status(BOB));
+            // That request's own place is given back a moment after its answer.
+            Thread.sleep(200);
+            String bobs = new JsonObject().put("prompt", "x").put("id_slot", 1).put("silent", true).encode();
+            silent.add(open(head("POST", "/completion", BOB, "Content-Length: " + bobs.length() + "\r\n") + bobs));
+            eventually(() -> fixture.server.completions.size() == 4);
+            assertEquals(503, status(BOB));
+            assertEquals(200, fixture.get(BOB, "/capsule/v1/health/live").statusCode());
+        } finally {
+            for (Socket socket : silent) {
+                socket.close();
+            }
+        }
+        eventually(() -> status(ANN) == 200);
+    }
+
+    @Test
+    void aRefusedUploadThatIsHeardOutHoldsNoPlace() throws Exception {
+        start("llama-f16.ggsq", new Limits(1 << 16, 1 << 20, 1 << 20, 64, 8, 1, 1000, Duration.ofSeconds(3), Duration.ofSeconds(20), Duration.ofSeconds(40)));
+        byte[] capsule = capsule();
+        try (Socket refused = open(head("POST", "/capsule/v1/slots/1/restore", ANN, "Content-Length: 100000\r\n"))) {
+            refused.getOutputStream().write(new byte[50_000]);
+            refused.getOutputStream().flush();
+            Thread.sleep(500);
+            assertEquals(200, fixture.post(ANN, "/capsule/v1/slots/1/restore", capsule).statusCode());
+            assertEquals(0, refused.getInputStream().available(), "it has not been answered: it is still heard out");
+        }
     }
 
     @Test

@@ -14,6 +14,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.kvcapsule.engine.seal.ModelIdentity;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
 import java.io.IOException;
@@ -26,6 +27,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -187,6 +190,113 @@ class GatewayTest {
         assertEquals(404, fixture.post(ANN, "/capsule/v1/slots/0/export", new byte[0]).statusCode(), "a damaged file gives nobody anything");
     }
 
+    /** Bob takes Ann's slot 0 and Eve her slot 1; the first cannot be erased, or not yet, and the gateway ends. */
+    private void takeovers(boolean refused) throws Exception {
+        for (int slot = 0; slot < 2; slot++) {
+            assertEquals(200, fixture.complete(ANN, PROMPT.copy().put("id_slot", slot)).statusCode());
+        }
+        if (refused) {
+            fixture.server.refused = "erase 0";
+        } else {
+            fixture.server.unanswered = "erase 0";
+        }
+        byte[] body = PROMPT.copy().put("id_slot", 0).toBuffer().getBytes();
+        CompletableFuture<HttpResponse<byte[]>> bobs = fixture.client.sendAsync(fixture.request(BOB, "/completion").POST(HttpRequest.BodyPublishers.ofByteArray(body)).build(),
+                HttpResponse.BodyHandlers.ofByteArray());
+        if (refused) {
+            assertEquals(502, bobs.join().statusCode());
+        }
+        while (!refused && !fixture.server.asked.contains("erase 0")) {
+            Thread.sleep(5);
+        }
+        assertEquals(200, fixture.complete(EVE, PROMPT.copy().put("id_slot", 1)).statusCode());
+        Principal.Owner eve = new Principal.Owner("evil", "ann");
+        List<Optional<Principal.Owner>> written = new SlotOwners(fixture.slotDir.resolve(".kvcapsule-owners")).read(2);
+        assertEquals(List.of(Optional.empty(), Optional.of(eve)), written, "what a gateway that is killed now leaves");
+        fixture.stop();
+        fixture.server.refused = "";
+        fixture.server.unanswered = "";
+        assertTrue(fixture.server.slot(0).length > 0, "Ann's tokens are still there");
+        fixture.start(Limits.DEFAULT);
+        assertEquals(404, fixture.post(BOB, "/capsule/v1/slots/0/export", new byte[0]).statusCode());
+        assertEquals(404, fixture.post(ANN, "/capsule/v1/slots/0/export", new byte[0]).statusCode());
+        export(EVE, 1, "");
+    }
+
+    @Test
+    void aSlotThatIsBeingErasedIsNobodysAfterARestart() throws Exception {
+        takeovers(false);
+    }
+
+    @Test
+    void aSlotThatCouldNotBeErasedIsNobodysAfterARestart() throws Exception {
+        takeovers(true);
+    }
+
+    @Test
+    void aStopLeavesNoStateInTheSlotFolder() throws Exception {
+        fixture.complete(ANN, PROMPT.copy().put("id_slot", 0));
+        fixture.server.unanswered = "save 0";
+        fixture.client.sendAsync(fixture.request(ANN, "/capsule/v1/slots/0/export").POST(HttpRequest.BodyPublishers.noBody()).build(), HttpResponse.BodyHandlers.discarding());
+        while (fixture.slotFiles().isEmpty()) {
+            Thread.sleep(5);
+        }
+        fixture.stop();
+        assertEquals(List.of(), fixture.slotFiles());
+        fixture.stop();
+        fixture.start(Limits.DEFAULT);
+    }
+
+    @Test
+    void aSlotFolderIsSweptAndGivenBackOnce() throws IOException {
+        Path mine = Files.createDirectory(folder.resolve("mine"));
+        SlotFolder first = SlotFolder.open(mine);
+        first.create(first.newName()).close();
+        first.close();
+        assertEquals(0, leftIn(mine));
+        try (SlotFolder second = SlotFolder.open(mine)) {
+            second.create(second.newName()).close();
+            first.close();
+            assertEquals(1, leftIn(mine), "it is not the first one's any more");
+            assertThrows(IOException.class, () -> SlotFolder.open(mine));
+        }
+        SlotFolder.open(mine).close();
+    }
+
+    private static long leftIn(Path slots) throws IOException {
+        try (Stream<Path> files = Files.list(slots)) {
+            return files.filter(file -> file.toString().endsWith(".slot")).count();
+        }
+    }
+
+    @Test
+    void halfOfAPromptThatIsEvaluatedAgainIsNoRestoredOne() throws Exception {
+        fixture.complete(ANN, PROMPT.copy().put("id_slot", 0));
+        byte[] capsule = export(ANN, 0, "");
+        fixture.server.forgotten = 1;
+        JsonObject verdict = json(fixture.post(ANN, "/capsule/v1/slots/1/restore", capsule));
+        assertEquals("prefill", verdict.getString("verdict"));
+        assertEquals("not-reused", verdict.getString("code"));
+        assertEquals(2, verdict.getInteger("tokens_evaluated"));
+        assertEquals(1, fixture.server.restores.get(), "the evaluated prompt stays");
+        assertTrue(new LlamaServer.Evaluation(1, 999, 1).isReuse());
+        assertFalse(new LlamaServer.Evaluation(2, 998, 1).isReuse());
+        assertFalse(new LlamaServer.Evaluation(1000, 0, 1).isReuse());
+    }
+
+    @Test
+    void aCapsuleOfAModelIsRefusedWhereNoneIsKnownAndTheMetricsSayWhy() throws Exception {
+        fixture.stop();
+        fixture.start(Limits.DEFAULT, Optional.of(new ModelIdentity("smollm2", Optional.of("0".repeat(64)), Optional.empty())));
+        fixture.complete(ANN, PROMPT.copy().put("id_slot", 0));
+        byte[] capsule = export(ANN, 0, "");
+        fixture.stop();
+        fixture.start(Limits.DEFAULT);
+        assertEquals("wrong-model", code(fixture.post(ANN, "/capsule/v1/slots/0/restore", capsule)));
+        String metrics = new String(fixture.get(ANN, "/capsule/v1/metrics").body());
+        assertTrue(metrics.contains("kvcapsule_refusals_total{code=\"wrong-model\"} 1.0"), metrics);
+    }
+
     @Test
     void aSlotFolderBelongsToOneGateway() {
         IOException refused = assertThrows(IOException.class, () -> fixture.start(Limits.DEFAULT));
@@ -229,7 +339,7 @@ class GatewayTest {
             assertEquals(404, fixture.post(token, "/capsule/v1/slots/1/restore?session=s1&capsule=" + id, new byte[0]).statusCode());
         }
         try (Stream<Path> folders = Files.list(folder.resolve("store"))) {
-            Files.writeString(folders.findFirst().orElseThrow().resolve("0".repeat(32) + ".kvc"), "no capsule");
+            Files.writeString(folders.filter(Files::isDirectory).findFirst().orElseThrow().resolve("0".repeat(32) + ".kvc"), "no capsule");
         }
         assertEquals(list, json(fixture.get(ANN, "/capsule/v1/capsules")).getJsonArray("capsules"), "a damaged one hides none of the others");
         HttpRequest delete = fixture.request(ANN, "/capsule/v1/capsules/" + id).DELETE().build();

@@ -31,6 +31,7 @@ class SlotTableTest {
         SlotLease lease = now(owner, slot, Use.GENERATE);
         if (lease.holdsAnothers()) {
             table.erased(lease.slot());
+            table.share(lease.slot());
         }
         return lease;
     }
@@ -55,6 +56,8 @@ class SlotTableTest {
         CompletableFuture<SlotLease> more = table.acquire(BOB, OptionalInt.of(0), Use.GENERATE);
         assertFalse(more.isDone());
         table.erased(0);
+        assertFalse(more.isDone(), "nothing is written down yet");
+        table.share(0);
         assertTrue(more.isDone());
         assertThrows(RequestException.class, () -> table.acquire(ANN, OptionalInt.of(0), Use.READ));
     }
@@ -69,6 +72,21 @@ class SlotTableTest {
         for (Principal.Owner owner : List.of(ANN, BOB)) {
             assertThrows(RequestException.class, () -> table.acquire(owner, OptionalInt.of(0), Use.READ));
         }
+    }
+
+    @Test
+    void whatIsNotErasedYetIsNobodys() {
+        generate(ANN, OptionalInt.of(0)).close();
+        generate(ANN, OptionalInt.of(1)).close();
+        SlotLease first = now(BOB, OptionalInt.of(0), Use.GENERATE);
+        SlotLease second = now(BOB, OptionalInt.of(1), Use.REPLACE);
+        table.erased(1);
+        assertEquals(List.of(Optional.empty(), Optional.of(BOB)), table.owners(), "slot 0 holds what is Ann's");
+        first.close();
+        second.close();
+        assertEquals(List.of(Optional.empty(), Optional.of(BOB)), table.owners(), "given back without having been erased");
+        assertThrows(RequestException.class, () -> table.acquire(BOB, OptionalInt.of(0), Use.READ));
+        assertTrue(now(BOB, OptionalInt.of(0), Use.GENERATE).holdsAnothers());
     }
 
     @Test
@@ -103,6 +121,7 @@ class SlotTableTest {
     @Test
     void whoGaveUpHoldsNothing() {
         SlotLease held = now(ANN, OptionalInt.of(0), Use.REPLACE);
+        table.erased(0);
         CompletableFuture<SlotLease> given = table.acquire(BOB, OptionalInt.of(0), Use.REPLACE);
         assertTrue(given.cancel(false));
         held.close();

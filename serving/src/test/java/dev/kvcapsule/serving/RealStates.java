@@ -1,8 +1,7 @@
 package dev.kvcapsule.serving;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.serving.json.Json;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -11,7 +10,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -49,10 +47,18 @@ public final class RealStates {
     public static Stream<State> all() {
         List<State> states = new ArrayList<>();
         for (String line : new String(bytes("states/PROVENANCE.jsonl"), StandardCharsets.UTF_8).split("\n")) {
-            Map<String, Object> facts = map(json(line));
+            Map<String, Object> facts = facts(line);
             states.add(new State((String) facts.get("file"), facts));
         }
         return states.stream();
+    }
+
+    private static Map<String, Object> facts(String line) {
+        try {
+            return Json.readObject(line);
+        } catch (MalformedDataException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     public static MemorySegment state(String file, Arena arena) {
@@ -82,48 +88,6 @@ public final class RealStates {
             return in.readAllBytes();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
-        }
-    }
-
-    private static Object json(String line) {
-        try (JsonParser parser = new JsonFactory().createParser(line)) {
-            parser.nextToken();
-            return value(parser);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    private static Object value(JsonParser parser) throws IOException {
-        switch (parser.currentToken()) {
-            case START_OBJECT -> {
-                Map<String, Object> map = new LinkedHashMap<>();
-                while (parser.nextToken() != JsonToken.END_OBJECT) {
-                    String name = parser.currentName();
-                    parser.nextToken();
-                    map.put(name, value(parser));
-                }
-                return map;
-            }
-            case START_ARRAY -> {
-                List<Object> list = new ArrayList<>();
-                while (parser.nextToken() != JsonToken.END_ARRAY) {
-                    list.add(value(parser));
-                }
-                return list;
-            }
-            case VALUE_STRING -> {
-                return parser.getText();
-            }
-            case VALUE_NUMBER_INT -> {
-                return parser.getLongValue();
-            }
-            case VALUE_TRUE, VALUE_FALSE -> {
-                return parser.getBooleanValue();
-            }
-            default -> {
-                return null;
-            }
         }
     }
 }

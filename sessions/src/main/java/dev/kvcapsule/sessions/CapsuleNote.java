@@ -12,15 +12,17 @@ import java.util.OptionalDouble;
  * @param file its name in the session's folder
  * @param id its id
  * @param session the session that it is sealed for: another than the one it lies in after a fork
+ * @param codec that it is coded with
+ * @param layers of the model
  * @param tokens it holds
  * @param bytes of it
  * @param stateBytes of the state it was made of
  * @param expires until when it may be used
  * @param prefillRate tokens a second that the server evaluates, as the gateway had measured; empty if it had not
  */
-public record CapsuleNote(String file, String id, String session, long tokens, long bytes, long stateBytes, Instant expires, OptionalDouble prefillRate) {
+public record CapsuleNote(String file, String id, String session, String codec, long layers, long tokens, long bytes, long stateBytes, Instant expires, OptionalDouble prefillRate) {
     static CapsuleNote read(Fields fields) throws MalformedDataException {
-        CapsuleNote note = new CapsuleNote(fields.required("file"), fields.required("id"), fields.required("session"), fields.number("tokens").orElse(0),
+        CapsuleNote note = new CapsuleNote(fields.required("file"), fields.required("id"), fields.required("session"), fields.text("codec").orElse(""), fields.number("layers").orElse(0), fields.number("tokens").orElse(0),
                 fields.number("bytes").orElse(0), fields.number("state_bytes").orElse(0), fields.time("expires").orElse(Instant.EPOCH), fields.real("prefill_tokens_per_second"));
         if (!note.file.matches("capsule-[0-9a-f]+\\.kvc")) {
             throw new MalformedDataException("state.capsule.file: not the name of a capsule");
@@ -34,6 +36,8 @@ public record CapsuleNote(String file, String id, String session, long tokens, l
         map.put("file", file);
         map.put("id", id);
         map.put("session", session);
+        map.put("codec", codec);
+        map.put("layers", layers);
         map.put("tokens", tokens);
         map.put("bytes", bytes);
         map.put("state_bytes", stateBytes);

@@ -1,5 +1,6 @@
 package dev.kvcapsule.sessions;
 
+import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
 import dev.kvcapsule.sessions.gateway.GatewayException;
 import dev.kvcapsule.sessions.workspace.Artifact;
@@ -58,7 +59,8 @@ public record Checkpoint(SessionState state, Optional<GatewayException> capsule)
     private static CapsuleNote fetch(OpenSession session, Source source) throws IOException {
         Path file = session.newCapsule();
         GatewayClient.Exported exported = source.client.export(source.note.slot(), session.id(), file);
-        return new CapsuleNote(file.getFileName().toString(), exported.id(), session.id(), exported.summary().manifest().layout().tokens(), exported.bytes(), exported.stateBytes(),
-                exported.expires(), exported.prefillRate());
+        Manifest manifest = exported.summary().manifest();
+        return new CapsuleNote(file.getFileName().toString(), exported.id(), session.id(), manifest.codec().toString(), manifest.layout().layers(), manifest.layout().tokens(), exported.bytes(),
+                exported.stateBytes(), exported.expires(), exported.prefillRate());
     }
 }

@@ -40,8 +40,6 @@ final class Fields {
         return switch (value(name)) {
             case null -> Optional.empty();
             case String text -> Optional.of(text);
-            // YAML makes numbers of names such as job ids.
-            case Number number -> Optional.of(number.toString());
             default -> throw wrong(name, "text");
         };
     }
@@ -54,7 +52,6 @@ final class Fields {
         return switch (value(name)) {
             case null -> OptionalLong.empty();
             case Long number -> OptionalLong.of(number);
-            case Integer number -> OptionalLong.of(number);
             default -> throw wrong(name, "a whole number");
         };
     }
@@ -107,10 +104,10 @@ final class Fields {
     List<String> texts(String name) throws MalformedDataException {
         List<String> list = new ArrayList<>();
         for (Object value : elements(name)) {
-            if (!(value instanceof String) && !(value instanceof Number)) {
+            if (!(value instanceof String text)) {
                 throw wrong(name, "a list of texts");
             }
-            list.add(value.toString());
+            list.add(text);
         }
         return list;
     }

@@ -1,9 +1,6 @@
 package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.engine.MalformedDataException;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -27,7 +24,8 @@ public record Notes(Optional<String> objective, List<Step> plan, List<Job> jobs,
     /** Nothing. */
     public static final Notes NONE = new Notes(Optional.empty(), List.of(), List.of(), List.of(), List.of(), List.of(), List.of());
 
-    private static final long MAX_BYTES = 4 << 20;
+    /** Larger notes are not read. */
+    public static final int MAX_BYTES = 4 << 20;
 
     /** Copies the lists. */
     public Notes {
@@ -40,18 +38,18 @@ public record Notes(Optional<String> objective, List<Step> plan, List<Job> jobs,
     }
 
     /**
-     * Reads the file.
+     * Reads notes.
      *
+     * @param yaml the file's text, at most {@link #MAX_BYTES} characters
      * @throws MalformedDataException if it is not YAML of that form, naming the field
-     * @throws IOException if it cannot be read
      */
-    public static Notes read(Path yaml) throws IOException {
-        if (Files.size(yaml) > MAX_BYTES) {
+    public static Notes parse(String yaml) throws MalformedDataException {
+        if (yaml.length() > MAX_BYTES) {
             throw new MalformedDataException("larger than " + MAX_BYTES + " bytes");
         }
         Object document;
         try {
-            document = new Load(LoadSettings.builder().build()).loadFromString(Files.readString(yaml));
+            document = new Load(LoadSettings.builder().setSchema(new TextSchema()).build()).loadFromString(yaml);
         } catch (YamlEngineException e) {
             throw new MalformedDataException("not YAML: " + e.getMessage());
         }

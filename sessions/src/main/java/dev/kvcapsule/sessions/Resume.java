@@ -57,11 +57,15 @@ public record Resume(SessionState state, List<String> drift, ResumeNote outcome)
     }
 
     /** What has moved in the workspace and among the artifacts since a checkpoint. */
-    public static List<String> drift(SessionState state) throws IOException {
+    public static List<String> drift(SessionState state) {
         List<String> lines = new ArrayList<>();
         if (state.revision().isPresent()) {
             Revision then = state.revision().get();
-            lines.addAll(then.drift(Git.revision(Path.of(then.worktree()))));
+            try {
+                lines.addAll(then.drift(Git.revision(Path.of(then.worktree()))));
+            } catch (IOException e) {
+                lines.add("what has moved in " + then.worktree() + " cannot be told: " + e.getMessage());
+            }
         }
         for (var artifact : state.artifacts()) {
             String since = artifact.since();

@@ -49,8 +49,10 @@ public final class SessionFolder {
         if (Files.isDirectory(folder)) {
             try (DirectoryStream<Path> all = Files.newDirectoryStream(folder)) {
                 for (Path one : all) {
-                    if (Files.isRegularFile(one.resolve(STATE))) {
-                        ids.add(one.getFileName().toString());
+                    String name = one.getFileName().toString();
+                    // Whatever else somebody has put there is no session.
+                    if (ID.matcher(name).matches() && Files.isRegularFile(one.resolve(STATE))) {
+                        ids.add(name);
                     }
                 }
             }
@@ -68,7 +70,11 @@ public final class SessionFolder {
     public Optional<SessionState> read(String id) throws IOException {
         Path file = of(id).resolve(STATE);
         try {
-            return Optional.of(SessionState.parse(Files.readString(file)));
+            SessionState state = SessionState.parse(Files.readString(file));
+            if (!state.id().equals(id)) {
+                throw new MalformedDataException("is of session '" + MalformedDataException.oneLine(state.id()) + "': 'capsule resume --fork' copies a session");
+            }
+            return Optional.of(state);
         } catch (NoSuchFileException e) {
             return Optional.empty();
         } catch (MalformedDataException e) {

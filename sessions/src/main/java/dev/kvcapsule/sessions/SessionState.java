@@ -1,5 +1,6 @@
 package dev.kvcapsule.sessions;
 
+import dev.kvcapsule.serving.json.Json;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.sessions.workspace.Artifact;
 import dev.kvcapsule.sessions.workspace.Revision;
@@ -82,7 +83,7 @@ public record SessionState(String id, Optional<String> parent, Instant createdAt
         gateway.ifPresent(known -> map.put("gateway", known.toMap()));
         capsule.ifPresent(known -> map.put("capsule", known.toMap()));
         lastResume.ifPresent(known -> map.put("last_resume", known.toMap()));
-        return Json.write(map);
+        return Json.lines(map);
     }
 
     /** The same after a resume. */

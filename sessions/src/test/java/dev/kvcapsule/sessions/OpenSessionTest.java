@@ -26,7 +26,7 @@ class OpenSessionTest {
     }
 
     private static CapsuleNote note(Path file, Instant expires) {
-        return new CapsuleNote(file.getFileName().toString(), "id", "s1", 10, 1, 2, expires, OptionalDouble.empty());
+        return new CapsuleNote(file.getFileName().toString(), "id", "s1", "raw", 2, 10, 1, 2, expires, OptionalDouble.empty());
     }
 
     private static SessionState state(Optional<CapsuleNote> capsule) {
@@ -73,6 +73,19 @@ class OpenSessionTest {
         Files.createDirectories(folder.resolve("sessions/s1"));
         Files.writeString(folder.resolve("sessions/s1/state.json"), "{");
         assertTrue(assertThrows(MalformedDataException.class, () -> sessions().read("s1")).getMessage().contains("state.json"));
+    }
+
+    @Test
+    void whatIsNoSessionIsNotListed() throws IOException {
+        try (OpenSession session = sessions().open("s1")) {
+            session.write(state(Optional.empty()));
+        }
+        for (String copy : List.of("s1 copy", "s2")) {
+            Files.createDirectories(folder.resolve("sessions").resolve(copy));
+            Files.copy(folder.resolve("sessions/s1/state.json"), folder.resolve("sessions").resolve(copy).resolve("state.json"));
+        }
+        assertEquals(List.of("s1", "s2"), sessions().list());
+        assertTrue(assertThrows(MalformedDataException.class, () -> sessions().read("s2")).getMessage().contains("is of session 's1'"), "a copy is not the session it was made of");
     }
 
     /** Whatever is wrong with a capsule has a code of its own, and none of them is an exception. */

@@ -8,15 +8,12 @@ import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.sessions.workspace.Artifact;
 import dev.kvcapsule.sessions.workspace.Revision;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 class SessionStateTest {
     private static final String YAML = """
@@ -34,11 +31,16 @@ class SessionStateTest {
             next_actions: [Look at the logs, Restart from step 2000]
             """;
 
-    @TempDir
-    private Path folder;
+    private static Notes notes(String yaml) throws IOException {
+        return Notes.parse(yaml);
+    }
 
-    private Notes notes(String yaml) throws IOException {
-        return Notes.read(Files.writeString(folder.resolve("notes.yaml"), yaml));
+    @Test
+    void namesThatLookLikeNumbersStayAsTheyAre() throws IOException {
+        assertEquals("0042", notes("jobs: [{id: 0042}]").jobs().getFirst().id());
+        assertEquals(List.of("true", "1e3"), notes("next_actions: [true, 1e3]").nextActions());
+        assertEquals(Notes.NONE, notes("objective:\nplan:\n"));
+        assertEquals(Notes.NONE, notes(""));
     }
 
     @Test
@@ -48,7 +50,7 @@ class SessionStateTest {
         assertEquals("4711", notes.jobs().getFirst().id());
         SessionState state = new SessionState("s1", Optional.of("s0"), now, now, notes, Optional.of(new Revision("/w", Optional.of("https://host/r"), Optional.of("main"),
                 Optional.of("abc"), true, "00ff")), List.of(new Artifact("out/model.gguf", Optional.of("aa"), OptionalLong.of(7))),
-                Optional.of(new GatewayNote("http://h:1", "/t", 3)), Optional.of(new CapsuleNote("capsule-00ff.kvc", "id", "s0", 4096, 10, 100, now, OptionalDouble.of(64.5))),
+                Optional.of(new GatewayNote("http://h:1", "/t", 3)), Optional.of(new CapsuleNote("capsule-00ff.kvc", "id", "s0", "lossless", 30, 4096, 10, 100, now, OptionalDouble.of(64.5))),
                 Optional.of(new ResumeNote(now, ResumeNote.RESTORED, "ok", "m", OptionalLong.of(4095), OptionalLong.of(1), 2.5, OptionalDouble.of(63.5))));
         assertEquals(state, SessionState.parse(state.toJson()));
         assertEquals(61.0, state.lastResume().orElseThrow().prefillSecondsSaved().orElseThrow());
@@ -76,7 +78,7 @@ class SessionStateTest {
     void aCapsuleIsAFileOfTheSessionsFolderOnly() {
         Instant now = Instant.EPOCH;
         String json = new SessionState("s1", Optional.empty(), now, now, Notes.NONE, Optional.empty(), List.of(), Optional.empty(),
-                Optional.of(new CapsuleNote("capsule-00.kvc", "id", "s1", 1, 1, 1, now, OptionalDouble.empty())), Optional.empty()).toJson();
+                Optional.of(new CapsuleNote("capsule-00.kvc", "id", "s1", "raw", 2, 1, 1, 1, now, OptionalDouble.empty())), Optional.empty()).toJson();
         assertThrows(MalformedDataException.class, () -> SessionState.parse(json.replace("capsule-00.kvc", "../../keys/private")));
     }
 

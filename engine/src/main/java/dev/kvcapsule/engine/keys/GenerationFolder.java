@@ -4,18 +4,12 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.GeneralSecurityException;
-import java.security.MessageDigest;
-import java.util.HexFormat;
 
 /**
  * Marks in a folder, a small file a session: named by a digest of whose it is, replaced by renaming, under a lock that holds for all processes. The last
  * number that was issued is in a file of its own beside it, {@code .issued}: capsules that never came to be leave the mark where it was.
  */
 public final class GenerationFolder implements GenerationStore {
-    /** Of the digest, that name a file: no two sessions share them. */
-    private static final int NAME_BYTES = 20;
-
     private final Path folder;
 
     /** Marks in that folder, which is made when the first one is. */
@@ -82,17 +76,6 @@ public final class GenerationFolder implements GenerationStore {
     }
 
     private Path file(Session session) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (String part : new String[] {session.org(), session.user(), session.session()}) {
-                byte[] bytes = part.getBytes(StandardCharsets.UTF_8);
-                // Lengths keep the parts apart: (ab, c) is not (a, bc).
-                digest.update((bytes.length + ":").getBytes(StandardCharsets.US_ASCII));
-                digest.update(bytes);
-            }
-            return folder.resolve(HexFormat.of().formatHex(digest.digest(), 0, NAME_BYTES));
-        } catch (GeneralSecurityException e) {
-            throw new IllegalStateException("SHA-256", e);
-        }
+        return folder.resolve(DigestName.of(session.org(), session.user(), session.session()));
     }
 }

@@ -1,6 +1,7 @@
 package dev.kvcapsule.engine.keys;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -74,5 +75,12 @@ class GenerationFolderTest {
         assertEquals(8, marks.next(SESSION));
         marks.raise(SESSION, Long.MAX_VALUE / 10);
         assertEquals(Long.MAX_VALUE / 10 + 1, marks.next(SESSION));
+    }
+
+    @Test
+    void namesAreFixedAndKeepTheirPartsApart() {
+        // printf '4:acme3:ann' | sha256sum | cut -c1-40
+        assertEquals("ca8ee379f9d71bf4b16b3453275a853c9e6ac0ab", DigestName.of("acme", "ann"));
+        assertNotEquals(DigestName.of("ab", "c"), DigestName.of("a", "bc"));
     }
 }

@@ -43,6 +43,14 @@ public final class RecordedServer implements AutoCloseable {
     public final AtomicInteger pieces = new AtomicInteger();
     /** Whether it evaluates everything anew, as a server does for a model with a sliding window. */
     public volatile boolean forgetful;
+    /** What it was asked to do to slots and did not answer. */
+    public final List<String> asked = new CopyOnWriteArrayList<>();
+    /** Tokens that it evaluates although they are there, beside the last one. */
+    public volatile int forgotten;
+    /** What it refuses to do to a slot, such as {@code erase 0}. */
+    public volatile String refused = "";
+    /** What it does not answer, such as {@code save 0}; a save has written its file then, an erase has erased nothing. */
+    public volatile String unanswered = "";
 
     /** @param state what a slot holds after a completion: a file of llama.cpp's */
     public RecordedServer(Path slotDir, int slotCount, byte[] state) {
@@ -92,7 +100,19 @@ public final class RecordedServer implements AutoCloseable {
 
     private void slot(HttpServerResponse response, int number, String action, String filename) {
         JsonObject answer = new JsonObject().put("id_slot", number).put("filename", filename);
+        String what = action + " " + number;
+        if (what.equals(refused)) {
+            json(response, 500, new JsonObject().put("error", new JsonObject().put("code", 500).put("message", "Unable to " + action + " slot")));
+            return;
+        }
         try {
+            if (what.equals(unanswered)) {
+                if (action.equals("save")) {
+                    Files.write(slotDir.resolve(filename), slot(number));
+                }
+                asked.add(what);
+                return;
+            }
             switch (action) {
                 case "save" -> {
                     Files.write(slotDir.resolve(filename), slot(number));
@@ -122,7 +142,7 @@ public final class RecordedServer implements AutoCloseable {
         completions.add(body);
         int number = body.getInteger("id_slot", 0);
         int tokens = body.getValue("prompt") instanceof JsonArray ids ? ids.size() : 100;
-        int reused = slot(number).length == 0 || forgetful ? 0 : tokens - 1;
+        int reused = slot(number).length == 0 || forgetful ? 0 : tokens - 1 - forgotten;
         JsonObject timings = new JsonObject().put("cache_n", reused).put("prompt_n", tokens - reused).put("prompt_ms", 10.0 * (tokens - reused)).put("prompt_per_second", 100.0)
                 .put("predicted_n", 3);
         setSlot(number, state);

@@ -1,6 +1,7 @@
 package dev.kvcapsule.serving.files;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.FileSystemException;
@@ -68,6 +69,22 @@ public final class AtomicOutput implements AutoCloseable {
             throw new IOException("folder " + folder + " does not exist");
         }
         return temporary(target, folder);
+    }
+
+    /**
+     * Writes bytes that are at hand: the file is there with all of them when this returns, or as it was before.
+     *
+     * @param path as for {@link #create}
+     * @throws IOException if it cannot be written
+     */
+    public static void write(Path path, byte[] bytes) throws IOException {
+        try (AtomicOutput out = create(path)) {
+            ByteBuffer left = ByteBuffer.wrap(bytes);
+            while (left.hasRemaining()) {
+                out.channel.write(left);
+            }
+            out.commit();
+        }
     }
 
     private static AtomicOutput temporary(Path target, Path folder) throws IOException {

@@ -1,6 +1,8 @@
 package dev.kvcapsule.serving.files;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -56,5 +58,16 @@ class AtomicOutputTest {
             out.channel().write(ByteBuffer.allocate(9));
         }
         assertEquals(List.of(), files());
+    }
+
+    @Test
+    void bytesAtHandAreThereWholeOrNotAtAll() throws IOException {
+        Path file = folder.resolve("file");
+        for (byte[] bytes : new byte[][] {new byte[100_000], {1, 2, 3}, {}}) {
+            AtomicOutput.write(file, bytes);
+            assertArrayEquals(bytes, Files.readAllBytes(file));
+        }
+        assertThrows(IOException.class, () -> AtomicOutput.write(folder.resolve("none/file"), new byte[1]));
+        assertEquals(List.of(file), files());
     }
 }

@@ -7,7 +7,7 @@ import dev.kvcapsule.engine.format.CapsuleSummary;
 import dev.kvcapsule.engine.seal.PublicOpening;
 import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.InputFile;
-import dev.kvcapsule.sessions.Json;
+import dev.kvcapsule.serving.json.Json;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -46,12 +46,17 @@ public final class GatewayClient implements AutoCloseable {
         if (gateway.getHost() == null || !"http".equals(gateway.getScheme()) && !"https".equals(gateway.getScheme())) {
             throw new IllegalArgumentException("a gateway is http://HOST:PORT or https://HOST:PORT");
         }
-        if (!token.matches("[\\x21-\\x7e]+")) {
+        if (!isToken(token)) {
             throw new IllegalArgumentException("a token is one line of printable ASCII");
         }
         this.gateway = gateway;
         this.token = token;
         this.total = total;
+    }
+
+    /** Whether a text can be sent as a token. */
+    public static boolean isToken(String text) {
+        return text.matches("[\\x21-\\x7e]+");
     }
 
     /**
@@ -74,9 +79,11 @@ public final class GatewayClient implements AutoCloseable {
      * @param file appears when all of it is there and its frames hold together
      * @throws GatewayException if the gateway does not give it, or breaks off
      */
+    @SuppressWarnings("try") // the deadline works by being open
     public Exported export(int slot, String session, Path file) throws IOException {
         HttpResponse<InputStream> response = send(request("slots/" + slot + "/export?session=" + encoded(session)).POST(HttpRequest.BodyPublishers.noBody()).build());
-        try (InputStream body = response.body()) {
+        // The request's own time limit ends with the answer's head.
+        try (InputStream body = response.body(); BodyDeadline deadline = new BodyDeadline(body, total)) {
             if (response.statusCode() != 200) {
                 throw refused(response.statusCode(), body);
             }

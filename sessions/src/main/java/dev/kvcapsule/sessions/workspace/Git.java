@@ -67,12 +67,16 @@ public final class Git {
             count++;
             Path file = folder.resolve(name);
             out.write((name + "\0").getBytes(StandardCharsets.UTF_8));
-            if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) && Files.isReadable(file)) {
-                if (Files.size(file) <= DIGESTED_BYTES) {
-                    Files.copy(file, out);
-                } else {
-                    out.write((Files.size(file) + " " + Files.getLastModifiedTime(file)).getBytes(StandardCharsets.UTF_8));
+            try {
+                if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) && Files.isReadable(file)) {
+                    if (Files.size(file) <= DIGESTED_BYTES) {
+                        Files.copy(file, out);
+                    } else {
+                        out.write((Files.size(file) + " " + Files.getLastModifiedTime(file)).getBytes(StandardCharsets.UTF_8));
+                    }
                 }
+            } catch (IOException e) {
+                // Gone, or changed in this moment, as files of a running agent are: its name counts.
             }
         }
         return count;

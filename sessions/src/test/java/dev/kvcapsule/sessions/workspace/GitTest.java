@@ -37,6 +37,18 @@ class GitTest {
     }
 
     @Test
+    void aFileThatCannotBeReadIsAsOneThatIsNotThere() throws IOException {
+        Artifact file = Artifact.of(Files.writeString(folder.resolve("a"), "x"));
+        assertEquals("same", file.since());
+        Files.delete(folder.resolve("a"));
+        assertEquals("missing", file.since());
+        // A socket or a name that vanishes has the same end; a folder stands for both.
+        Files.createDirectory(folder.resolve("a"));
+        assertEquals("missing", file.since());
+        assertEquals(Optional.empty(), Artifact.of(folder.resolve("a")).digest());
+    }
+
+    @Test
     void everyChangeOfAWorktreeIsSeen() throws Exception {
         assertEquals(Optional.empty(), Git.revision(folder));
         git("init", "-q");

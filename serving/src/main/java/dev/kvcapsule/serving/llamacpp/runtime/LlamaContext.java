@@ -262,10 +262,13 @@ public final class LlamaContext implements AutoCloseable {
      */
     public CapturedCache capture() throws IOException {
         Arena own = Arena.ofShared();
+        MemorySegment state = MemorySegment.NULL;
         try {
-            MemorySegment state = save(own);
+            state = save(own);
             return new CapturedCache(own, state, read(state));
-        } catch (IOException | RuntimeException e) {
+        } catch (Throwable e) {
+            // It holds a conversation.
+            state.fill((byte) 0);
             own.close();
             throw e;
         }

@@ -1,4 +1,4 @@
-package dev.kvcapsule.sessions;
+package dev.kvcapsule.serving.json;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
@@ -14,7 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** JSON as maps, lists, strings, numbers (Long, Double), booleans and nulls. */
+/** JSON as maps, lists, strings, numbers (Long, Double), booleans and nulls. Numbers that JSON does not have (infinities, NaN) become null. */
 public final class Json {
     private static final JsonFactory FACTORY = JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
 
@@ -66,8 +66,19 @@ public final class Json {
         };
     }
 
-    /** Writes an object over several lines. */
-    static String write(Map<String, Object> object) {
+    /** An object on one line, without an end of line. */
+    public static String line(Map<String, Object> object) {
+        StringWriter text = new StringWriter();
+        try (JsonGenerator json = FACTORY.createGenerator(text)) {
+            write(json, object);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return text.toString();
+    }
+
+    /** An object over several lines, as people read it. */
+    public static String lines(Map<String, Object> object) {
         StringWriter text = new StringWriter();
         try (JsonGenerator json = FACTORY.createGenerator(text).useDefaultPrettyPrinter()) {
             write(json, object);
@@ -95,6 +106,7 @@ public final class Json {
                 }
                 json.writeEndArray();
             }
+            case Double number when !Double.isFinite(number) -> json.writeNull();
             case Double number -> json.writeNumber(number);
             case Long number -> json.writeNumber(number);
             case Integer number -> json.writeNumber(number);

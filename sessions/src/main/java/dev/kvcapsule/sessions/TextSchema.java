@@ -1,0 +1,22 @@
+package dev.kvcapsule.sessions;
+
+import java.util.Map;
+import org.snakeyaml.engine.v2.api.ConstructNode;
+import org.snakeyaml.engine.v2.constructor.ConstructYamlNull;
+import org.snakeyaml.engine.v2.nodes.Tag;
+import org.snakeyaml.engine.v2.resolver.FailsafeScalarResolver;
+import org.snakeyaml.engine.v2.resolver.ScalarResolver;
+import org.snakeyaml.engine.v2.schema.Schema;
+
+/** YAML whose scalars are all text: a job 0042 would be 42 otherwise. What is left out behind a name is null. */
+final class TextSchema implements Schema {
+    @Override
+    public ScalarResolver getScalarResolver() {
+        return new FailsafeScalarResolver();
+    }
+
+    @Override
+    public Map<Tag, ConstructNode> getSchemaTagConstructors() {
+        return Map.of(Tag.NULL, new ConstructYamlNull());
+    }
+}
