@@ -118,6 +118,49 @@ class LlamaModelTest {
         }
     }
 
+    /** Copies go on by themselves; a state of one sequence brings another one back, and touches none of the others. */
+    @Test
+    void sequencesAreCopiedCutAndRestored() throws Exception {
+        int[] other = {3, 4, 5};
+        for (Path file : List.of(dense, windowed)) {
+            try (LlamaModel model = LlamaModel.open(library, file); LlamaContext context = model.context(OPTIONS.withSequences(3)); LlamaContext alone = model.context(OPTIONS);
+                    Arena arena = Arena.ofConfined()) {
+                alone.evaluate(TOKENS, 0);
+                MemorySegment state = alone.save(arena);
+                float[] expected = alone.logits(new int[] {9}, 40).toArray(ValueLayout.JAVA_FLOAT);
+
+                context.evaluate(2, other, 0);
+                context.evaluate(0, TOKENS, 0);
+                context.copy(0, 1);
+                assertEquals(40, context.nextPosition(1));
+                assertArrayEquals(expected, context.logits(1, new int[] {9}, 40).toArray(ValueLayout.JAVA_FLOAT), 0.02f);
+                assertEquals(40, context.nextPosition(0), "what its copy goes on with is not its own");
+                assertEquals(state.byteSize(), context.save(0, arena).byteSize());
+                context.evaluate(0, other, 40);
+                assertEquals(41, context.nextPosition(1));
+
+                context.clear(0);
+                assertEquals(0, context.nextPosition(0));
+                context.load(0, state);
+                assertArrayEquals(expected, context.logits(0, new int[] {9}, 40).toArray(ValueLayout.JAVA_FLOAT), 0.02f);
+                try (CapturedCache captured = context.capture(2)) {
+                    assertEquals(3, captured.cache().layout().tokens());
+                }
+                assertEquals(3, context.nextPosition(2));
+                context.copy(2, 2);
+                context.copy(2, 1);
+                assertEquals(3, context.nextPosition(1));
+                assertEquals(file.equals(dense), context.truncate(0, 5), "the window has forgotten what is before");
+                assertEquals(file.equals(dense) ? 5 : 41, context.nextPosition(0));
+                context.clear();
+                assertEquals(0, context.nextPosition(2));
+                assertThrows(IllegalArgumentException.class, () -> context.evaluate(3, other, 0));
+                assertThrows(IllegalArgumentException.class, () -> context.copy(0, -1));
+                assertThrows(IllegalArgumentException.class, () -> context.capture(3));
+            }
+        }
+    }
+
     /** File and memory hold the same cache, the engine reads both, and either brings the context back. */
     @Test
     void savesAndLoads() throws Exception {
@@ -263,7 +306,7 @@ class LlamaModelTest {
             assertEquals(40, context.nextPosition());
         }
         try (LlamaModel model = LlamaModel.open(library, dense);
-                LlamaContext context = model.context(new ContextOptions(256, 16, 1, DType.F16, DType.F16, false))) {
+                LlamaContext context = model.context(new ContextOptions(256, 16, 1, DType.F16, DType.F16, false, 1))) {
             assertThrows(IllegalArgumentException.class, () -> context.evaluate(TOKENS, 0, (layer, position, batch) -> { }));
             context.evaluate(TOKENS, 0);
         }
