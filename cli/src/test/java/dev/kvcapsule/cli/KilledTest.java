@@ -10,6 +10,7 @@ import dev.kvcapsule.sessions.Resume;
 import dev.kvcapsule.sessions.ResumeNote;
 import dev.kvcapsule.sessions.SessionFolder;
 import dev.kvcapsule.sessions.SessionState;
+import dev.kvcapsule.sessions.gateway.ClientTls;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
 import dev.kvcapsule.sessions.gateway.GatewayException;
 import dev.kvcapsule.testdata.Samples;
@@ -98,7 +99,7 @@ class KilledTest {
     }
 
     private GatewayClient client() throws Exception {
-        return new GatewayClient(gateway.address(), TOKEN, Duration.ofMinutes(1));
+        return new GatewayClient(gateway.address(), Optional.of(TOKEN), ClientTls.NONE, Duration.ofMinutes(1));
     }
 
     /** What is offered is whole: the state parses, and its capsule restores the very bytes. */

@@ -16,6 +16,7 @@ import io.vertx.core.json.JsonObject;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
+import java.security.cert.X509Certificate;
 import java.time.InstantSource;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
@@ -24,6 +25,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import javax.net.ssl.SSLPeerUnverifiedException;
 
 /**
  * A running gateway. Bytes that pass through are moved by event loops, which also notice when a client goes away; whatever blocks (slots, encoding, decoding) has a virtual
@@ -108,6 +110,9 @@ public final class Gateway implements AutoCloseable {
         HttpServerOptions http1 = new HttpServerOptions().setHost(options.listen().getHostString()).setPort(options.listen().getPort())
                 .setHttp2ClearTextEnabled(false).setMaxHeaderSize(16 << 10).setIdleTimeoutUnit(TimeUnit.MILLISECONDS)
                 .setIdleTimeout((int) Math.min(Integer.MAX_VALUE, options.limits().total().toMillis()));
+        if (options.tls().isPresent()) {
+            options.tls().get().apply(http1);
+        }
         http = vertx.createHttpServer(http1).connectionHandler(connection -> {
             if (connections.incrementAndGet() > options.limits().connections()) {
                 connection.close();
@@ -159,9 +164,9 @@ public final class Gateway implements AutoCloseable {
         if (path == null) {
             throw new RequestException(400, "usage", "no path");
         }
-        Optional<Principal> principal = options.credentials().authenticate(request.getHeader("Authorization"));
+        Optional<Principal> principal = authenticate(request);
         if (principal.isEmpty()) {
-            throw new RequestException(401, "token", "a valid token is needed: Authorization: Bearer TOKEN");
+            throw new RequestException(401, "token", "a valid token is needed: Authorization: Bearer TOKEN" + (options.tls().flatMap(ServerTls::clients).isPresent() ? ", or a client's certificate" : ""));
         }
         exchange.setPrincipal(principal.get());
         rates.take(principal.get().owner());
@@ -171,6 +176,19 @@ public final class Gateway implements AutoCloseable {
             exchange.blocking(() -> api.serve(exchange));
         } else {
             routes.serve(exchange);
+        }
+    }
+
+    /** By its token if it names one, else by the certificate that its connection was made with. */
+    private Optional<Principal> authenticate(HttpServerRequest request) {
+        String authorization = request.getHeader("Authorization");
+        if (authorization != null || !request.connection().isSsl()) {
+            return options.credentials().authenticate(authorization);
+        }
+        try {
+            return request.connection().peerCertificates().getFirst() instanceof X509Certificate certificate ? options.credentials().authenticate(certificate) : Optional.empty();
+        } catch (SSLPeerUnverifiedException e) {
+            return Optional.empty();
         }
     }
 

@@ -44,6 +44,8 @@ final class GatewayFixture implements AutoCloseable {
     final HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
     final KeyFolder keys;
     private final Path folder;
+    /** For the next start. */
+    Optional<ServerTls> tls = Optional.empty();
     private Gateway gateway;
 
     GatewayFixture(Path folder, String sample, Limits limits) throws IOException {
@@ -74,7 +76,7 @@ final class GatewayFixture implements AutoCloseable {
 
     void start(Limits limits, Optional<ModelIdentity> model) throws IOException {
         PipelineOptions pipeline = new PipelineOptions(2, Kernels.scalar(), Progress.NONE);
-        GatewayOptions options = new GatewayOptions(InetSocketAddress.createUnresolved("127.0.0.1", 0), URI.create("http://127.0.0.1:" + server.port()), slotDir, folder.resolve("store"),
+        GatewayOptions options = new GatewayOptions(InetSocketAddress.createUnresolved("127.0.0.1", 0), tls, URI.create("http://127.0.0.1:" + server.port()), slotDir, folder.resolve("store"),
                 Credentials.read(folder.resolve("tokens.yaml")), keys, keys.defaultSigner(Instant.now()).orElseThrow().kid(), Duration.ofDays(7),
                 new GenerationFolder(folder.resolve("generations")), Codecs.create("lossless"), pipeline, ModelFacts.UNKNOWN, model, limits);
         gateway = Gateway.start(options, new PrintWriter(log, true));
