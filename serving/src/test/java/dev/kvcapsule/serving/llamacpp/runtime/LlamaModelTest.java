@@ -10,6 +10,7 @@ import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.DType;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.Part;
+import dev.kvcapsule.testdata.TinyGguf;
 import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.InputFile;
@@ -48,8 +49,8 @@ class LlamaModelTest {
     @BeforeAll
     void load() throws Exception {
         library = RealModel.library();
-        dense = TinyGguf.llama(folder.resolve("tiny-llama.gguf"));
-        windowed = TinyGguf.gemma3(folder.resolve("tiny-gemma3.gguf"));
+        dense = TinyGguf.llama().write(folder.resolve("tiny-llama.gguf"));
+        windowed = TinyGguf.gemma3().write(folder.resolve("tiny-gemma3.gguf"));
     }
 
     @Test
@@ -122,7 +123,7 @@ class LlamaModelTest {
     @Test
     void sequencesAreCopiedCutAndRestored() throws Exception {
         int[] other = {3, 4, 5};
-        for (Path file : List.of(dense, windowed)) {
+        for (Path file : List.of(dense, windowed, TinyGguf.lfm2().write(folder.resolve("tiny-lfm2.gguf")))) {
             try (LlamaModel model = LlamaModel.open(library, file); LlamaContext context = model.context(OPTIONS.withSequences(3)); LlamaContext alone = model.context(OPTIONS);
                     Arena arena = Arena.ofConfined()) {
                 alone.evaluate(TOKENS, 0);
@@ -150,7 +151,7 @@ class LlamaModelTest {
                 context.copy(2, 2);
                 context.copy(2, 1);
                 assertEquals(3, context.nextPosition(1));
-                assertEquals(file.equals(dense), context.truncate(0, 5), "the window has forgotten what is before");
+                assertEquals(file.equals(dense), context.truncate(0, 5), "a window has forgotten what is before, a recurrent state has no past");
                 assertEquals(file.equals(dense) ? 5 : 41, context.nextPosition(0));
                 context.clear();
                 assertEquals(0, context.nextPosition(2));
