@@ -155,6 +155,30 @@ class KilledTest {
     }
 
     @Test
+    void aClientKilledDuringAResumeLeavesTheSessionAsItWas() throws Exception {
+        try (Child first = checkpoint("0")) {
+            assertEquals(0, first.await(), first.err());
+        }
+        long start = System.nanoTime();
+        try (Child resume = resume()) {
+            assertEquals(0, resume.await(), resume.err());
+        }
+        long whole = (System.nanoTime() - start) / 1_000_000;
+        for (int point = 1; point <= 5; point++) {
+            try (Child resume = resume()) {
+                Thread.sleep(whole * (point + 1) / 7);
+                resume.kill();
+            }
+            assertEquals("0", whole().notes().objective().orElseThrow());
+            eventuallyNoSlotFiles();
+        }
+    }
+
+    private Child resume() throws Exception {
+        return Child.capsule(work, home, 48, "resume", "s1", "--slot", 1);
+    }
+
+    @Test
     void aKilledGatewayLeavesNoHalfCapsuleAndNoState() throws Exception {
         try (Child first = checkpoint("0")) {
             assertEquals(0, first.await(), first.err());

@@ -25,7 +25,7 @@ import java.util.OptionalInt;
 
 /**
  * A capsule into a slot. It is decoded while it arrives, into a file of its own that the server does not know; only when every tile, the trailer and the seal hold does the
- * server hear of it. Then what the server reuses is measured ({@link ReuseProbe}), and the state is put back where that has changed it.
+ * server hear of it. Then what the server reuses is measured ({@link ReuseProbe}), and the state is put back.
  */
 final class SlotRestore {
     private final GatewayOptions options;
@@ -39,7 +39,7 @@ final class SlotRestore {
         this.server = server;
         this.slots = slots;
         this.folder = folder;
-        this.probe = new ReuseProbe(server, options.facts());
+        this.probe = new ReuseProbe(server);
     }
 
     /**
@@ -114,10 +114,9 @@ final class SlotRestore {
         long measured = restored;
         long again = restored;
         if (tokens.isPresent()) {
-            ReuseProbe.Measured found = probe.measure(slot, tokens.get());
-            evaluation = Optional.of(found.evaluation());
+            evaluation = Optional.of(probe.measure(slot, tokens.get()));
             measured = System.nanoTime();
-            if (found.evaluation().isReuse() && !found.isAsSaved()) {
+            if (evaluation.get().isReuse()) {
                 server.restore(slot, name);
             }
             again = System.nanoTime();
