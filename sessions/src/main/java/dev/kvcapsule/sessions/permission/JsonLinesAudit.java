@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
@@ -25,7 +24,7 @@ public final class JsonLinesAudit implements AuditSink, AutoCloseable {
      * @throws IOException if it cannot be written
      */
     public JsonLinesAudit(Path path) throws IOException {
-        FileAttribute<?>[] owner = Files.getFileStore(path.toAbsolutePath().getParent()).supportsFileAttributeView("posix")
+        FileAttribute<?>[] owner = path.getFileSystem().supportedFileAttributeViews().contains("posix")
                 ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))} : new FileAttribute<?>[0];
         this.file = FileChannel.open(path, Set.of(StandardOpenOption.CREATE, StandardOpenOption.APPEND), owner);
     }

@@ -30,13 +30,13 @@ import java.util.stream.Collectors;
 /**
  * Verifies access tokens of an OpenID Connect issuer against its keys (RFC 7515, 7517, 7519). The platform itself takes RS256 only, looks for a key by the token's kid, and does not look at
  * the audience (app/core/auth.py); here the audience counts. Algorithms are those of the configuration, each key is used for its own kind only, and keys that a header brings along are not
- * looked at. Keys are fetched again where a token names one that is not known, at most every {@value #REFETCH_MILLIS} ms.
+ * looked at. Keys are fetched again where a token names one that is not known: {@link KagentiPolicy} sees
+ * to it that this is not often.
  */
 final class TokenVerifier {
     /** How far clocks may be apart. */
     static final int SKEW_SECONDS = 30;
 
-    private static final long REFETCH_MILLIS = 1000;
     private static final long KEYS_LIVE_MILLIS = 5 * 60_000;
 
     private final DefaultJWTProcessor<SecurityContext> processor = new DefaultJWTProcessor<>();
@@ -45,9 +45,9 @@ final class TokenVerifier {
     TokenVerifier(KagentiSettings settings, PlatformClient client, InstantSource clock) {
         this.tenantClaim = settings.tenant().claim();
         try {
-            // Within this processor's own limits nothing is fetched ahead: a background thread would outlive the session.
+            // Nothing is fetched ahead: a background thread would outlive the session.
             var keys = JWKSourceBuilder.<SecurityContext>create(settings.jwks().toURL(), url -> new Resource(client.text(URI.create(url.toString()), Optional.empty(), settings.timeLimit()),
-                    "application/json")).cache(KEYS_LIVE_MILLIS, settings.timeLimit().toMillis()).refreshAheadCache(false).rateLimited(REFETCH_MILLIS).build();
+                    "application/json")).cache(KEYS_LIVE_MILLIS, settings.timeLimit().toMillis()).refreshAheadCache(false).rateLimited(false).build();
             Set<JWSAlgorithm> algorithms = settings.algorithms().stream().map(JWSAlgorithm::parse).collect(Collectors.toSet());
             processor.setJWSKeySelector(new JWSVerificationKeySelector<>(algorithms, keys));
         } catch (MalformedURLException e) {
