@@ -13,6 +13,7 @@ import org.snakeyaml.engine.v2.events.CollectionEndEvent;
 import org.snakeyaml.engine.v2.events.CollectionStartEvent;
 import org.snakeyaml.engine.v2.events.Event;
 import org.snakeyaml.engine.v2.exceptions.Mark;
+import org.snakeyaml.engine.v2.exceptions.MarkedYamlEngineException;
 import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 import org.snakeyaml.engine.v2.nodes.MappingNode;
 import org.snakeyaml.engine.v2.nodes.Node;
@@ -48,6 +49,8 @@ final class YamlNode {
             bounded(new ParserImpl(settings, new StreamReader(settings, yaml)));
             Optional<Node> document = new Composer(settings, new ParserImpl(settings, new StreamReader(settings, yaml))).getSingleNode();
             return new YamlNode(document.orElseThrow(() -> new MalformedDataException(name + ": the file is empty")), name);
+        } catch (MarkedYamlEngineException e) {
+            throw new MalformedDataException(name + e.getProblemMark().map(mark -> " (" + place(mark) + ")").orElse("") + ": not YAML: " + e.getProblem());
         } catch (YamlEngineException e) {
             throw new MalformedDataException("not YAML: " + e.getMessage());
         }

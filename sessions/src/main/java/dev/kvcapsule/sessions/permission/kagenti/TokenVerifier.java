@@ -30,8 +30,7 @@ import java.util.stream.Collectors;
 /**
  * Verifies access tokens of an OpenID Connect issuer against its keys (RFC 7515, 7517, 7519). The platform itself takes RS256 only, looks for a key by the token's kid, and does not look at
  * the audience (app/core/auth.py); here the audience counts. Algorithms are those of the configuration, each key is used for its own kind only, and keys that a header brings along are not
- * looked at. Keys are fetched again where a token names one that is not known: {@link KagentiPolicy} sees
- * to it that this is not often.
+ * looked at. Keys are fetched again where a token names one that is not known: {@link KagentiPolicy} sees to it that this is not often.
  */
 final class TokenVerifier {
     /** How far clocks may be apart. */

@@ -46,6 +46,7 @@ final class KagentiFixture implements AutoCloseable {
     final Set<String> down = new LinkedHashSet<>();
     List<JWK> keys = List.of(FIRST);
     Instant now = NOW;
+    Duration limit = Duration.ofSeconds(20);
 
     private final Path tokenFile;
 
@@ -67,8 +68,7 @@ final class KagentiFixture implements AutoCloseable {
     }
 
     KagentiSettings settings(KagentiSettings.Tenant tenant, Set<String> algorithms) {
-        return new KagentiSettings(platform.url(), issuer(), URI.create(issuer() + "/protocol/openid-connect/certs"), "kagenti-api", algorithms, tenant, "kagenti", tokenFile,
-                Duration.ofSeconds(20));
+        return new KagentiSettings(platform.url(), issuer(), URI.create(issuer() + "/protocol/openid-connect/certs"), "kagenti-api", algorithms, tenant, "kagenti", tokenFile, limit);
     }
 
     KagentiSettings settings() {

@@ -3,6 +3,7 @@ package dev.kvcapsule.sessions.permission.kagenti;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTimeout;
 
 import com.nimbusds.jwt.JWTClaimsSet;
 import dev.kvcapsule.engine.MalformedDataException;
@@ -149,6 +150,17 @@ class KagentiPolicyTest {
         try (KagentiPolicy policy = kagenti.policy()) {
             assertEquals(Identity.of("whoever"), policy.start(Identity.of("whoever")));
         }
+    }
+
+    /** Silence of any endpoint is given up within the limit; of one tool's server it costs what is left of it, and that tool only. */
+    @ParameterizedTest
+    @CsvSource({"/realms/kagenti/protocol/openid-connect/certs,kagenti:timeout", "/api/v1/auth/userinfo,kagenti:timeout", "/api/v1/namespaces,kagenti:timeout",
+        "/api/v1/tools?namespace=team1,kagenti:timeout", "/api/v1/tools/team1/weather-tool/connect,kagenti:tool"})
+    void silenceDenies(String path, String ruleId) throws IOException {
+        kagenti.login("ann", "kagenti-operator");
+        kagenti.limit = Duration.ofSeconds(1);
+        kagenti.instead.put(path, null);
+        assertTimeout(Duration.ofSeconds(20), () -> assertEquals(ruleId, ruleId("get_weather")));
     }
 
     /** Asked once for 30 minutes; then anew, and what was is not used if that fails. */
