@@ -20,7 +20,7 @@ import picocli.CommandLine.Command;
             "  CAPSULE_HOME       where keys/, bases/, store/ and sessions/ are (default: ~/.local/share/kvcapsule)", "  CAPSULE_KEYS_PASSWORD  password of an encrypted key registry", "  CAPSULE_LIBLLAMA   the folder of libllama, for 'capsule calibrate --text' and 'capsule report'", "", "Exit codes:",
             "  0  done", "  1  a bug of ours", "  2  wrong usage", "  3  malformed input", "  4  refused", "  5  input/output"},
         subcommands = {DemoCommand.class, EncodeCommand.class, DecodeCommand.class, InspectCommand.class, VerifyCommand.class, KeysCommand.class, CompareCommand.class,
-            CalibrateCommand.class, ReportCommand.class, ServeCommand.class, CheckpointCommand.class, ResumeCommand.class, StatusCommand.class, DoctorCommand.class, BenchCommand.class, TrainCommand.class, AutoComplete.GenerateCompletion.class, CommandLine.HelpCommand.class})
+            CalibrateCommand.class, ReportCommand.class, ServeCommand.class, CheckpointCommand.class, ResumeCommand.class, StatusCommand.class, SessionsCommand.class, DoctorCommand.class, BenchCommand.class, TrainCommand.class, AutoComplete.GenerateCompletion.class, CommandLine.HelpCommand.class})
 public final class Main implements Runnable {
     @CommandLine.Spec
     private CommandLine.Model.CommandSpec spec;
