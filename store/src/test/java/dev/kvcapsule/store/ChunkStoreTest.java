@@ -173,7 +173,7 @@ class ChunkStoreTest {
     }
 
     /** Random appends, restarts, collections, and indexes that go missing or are damaged, against a map. */
-    @Property(tries = 60)
+    @Property(tries = 25)
     void isAMapThatSurvives(@ForAll @LongRange(min = 0, max = 1L << 40) long seed) throws IOException {
         Path mine = Files.createTempDirectory("store");
         try {

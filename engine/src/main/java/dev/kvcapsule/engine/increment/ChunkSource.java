@@ -20,4 +20,7 @@ public interface ChunkSource {
      * @return native memory; empty if it is not here
      */
     Optional<MemorySegment> find(ChunkRef chunk, Arena arena) throws IOException;
+
+    /** Hears that the last one has been asked for, before anything is used. */
+    default void end() throws IOException {}
 }

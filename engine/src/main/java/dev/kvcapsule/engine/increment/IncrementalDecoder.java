@@ -81,6 +81,7 @@ public final class IncrementalDecoder {
             for (int c = 0; c < wanted.size(); c++) {
                 decode(c, wanted.get(c), target, chunks, options);
             }
+            chunks.end();
             opening.acceptWhole();
             return trailer;
         } catch (IOException | RuntimeException | Error e) {
