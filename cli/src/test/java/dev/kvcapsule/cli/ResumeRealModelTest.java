@@ -130,6 +130,7 @@ class ResumeRealModelTest {
                 tokenFile, "--json");
         assertEquals((long) TOKENS, made.get("tokens"));
         assertEquals("fetched", ((Map<?, ?>) made.get("capsule")).get("verdict"));
+        assertEquals(TOKENS / 128L, made.get("chunks"));
         Object uninterrupted = complete(both, 24).get("tokens");
 
         server.kill();
@@ -149,7 +150,16 @@ class ResumeRealModelTest {
         assertEquals((long) question.size(), timing(answer, "prompt_n"));
         assertEquals(uninterrupted, answer.get("tokens"), "token for token");
 
+        laterCheckpointWritesWhatIsNew(made);
         serverKilledDuringRestore();
+    }
+
+    /** The conversation has gone on by a few tokens: all chunks are there, and the state that is put together is the one that answers. */
+    private void laterCheckpointWritesWhatIsNew(Map<String, Object> first) throws Exception {
+        Map<String, Object> later = capsule("checkpoint", "--session", "s1", "--workspace", work, "--json");
+        assertEquals(first.get("chunks"), later.get("chunks"));
+        assertTrue((Long) later.get("tokens") > TOKENS, later::toString);
+        assertTrue((Long) later.get("written_bytes") * 3 < (Long) later.get("capsule_bytes"), later::toString);
     }
 
     /** Killed at any moment of a restore, the server leaves a verdict, and the next one takes the same capsule. */
