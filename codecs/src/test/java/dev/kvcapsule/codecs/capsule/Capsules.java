@@ -20,6 +20,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
@@ -45,8 +46,8 @@ final class Capsules {
         return encode(cache, codec, ONE_THREAD).bytes();
     }
 
-    static MemorySegment mapped(byte[] bytes, Arena arena) {
-        return arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes);
+    static MemorySegment mapped(byte[] bytes, SegmentAllocator memory) {
+        return memory.allocateFrom(ValueLayout.JAVA_BYTE, bytes);
     }
 
     /** A capsule that comes whole. */

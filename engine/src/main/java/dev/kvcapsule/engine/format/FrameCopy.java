@@ -8,7 +8,7 @@ import dev.kvcapsule.engine.memory.GrowingBuffer;
  * decrypted must be the same ones, and native code that reads past a file's new end takes the process with it, where a copy in Java fails.
  */
 public final class FrameCopy implements AutoCloseable {
-    private final GrowingBuffer memory = new GrowingBuffer();
+    private final GrowingBuffer memory = GrowingBuffer.ofOneThread();
 
     /** Empty; grows with the frames. */
     public FrameCopy() {}

@@ -9,14 +9,15 @@ import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.pipeline.CacheSink;
 import dev.kvcapsule.engine.pipeline.CapsuleDecoder;
+import dev.kvcapsule.engine.pipeline.PieceDecoder;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
+import dev.kvcapsule.engine.pipeline.Progress;
 import dev.kvcapsule.engine.seal.CapsuleOpening;
 import dev.kvcapsule.engine.seal.ChunkOpening;
 import dev.kvcapsule.engine.seal.ChunkRef;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
+import java.lang.foreign.SegmentAllocator;
 
 /**
  * Decodes a tail and the chunks that it goes on from into one cache. All that is checked of one capsule is checked of each part, and of the parts that they are the ones the signed list
@@ -76,11 +77,12 @@ public final class IncrementalDecoder {
      */
     public Trailer decode(CacheSink target, ChunkSource chunks, PipelineOptions options) throws IOException {
         try {
-            Trailer trailer = tail.decode(target, Math.toIntExact(opening.claims().chunkTokens()), options);
-            List<ChunkRef> wanted = opening.claims().chunks();
-            for (int c = 0; c < wanted.size(); c++) {
-                decode(c, wanted.get(c), target, chunks, options);
-            }
+            long all = whole.tensorBytes();
+            long ofTail = reader.manifest().layout().tensorBytes();
+            Progress progress = options.progress();
+            Trailer trailer = tail.decode(target, Math.toIntExact(opening.claims().chunkTokens()), options.with((done, total) -> progress.update(done, all)));
+            PieceDecoder.decode(opening.claims().chunks().size(), (number, memory) -> find(number, memory, chunks), target,
+                    options.with((done, total) -> progress.update(ofTail + done, all)));
             chunks.end();
             opening.acceptWhole();
             return trailer;
@@ -90,15 +92,12 @@ public final class IncrementalDecoder {
         }
     }
 
-    private void decode(int number, ChunkRef chunk, CacheSink target, ChunkSource chunks, PipelineOptions options) throws IOException {
-        try (Arena arena = Arena.ofShared(); ChunkOpening checks = opening.chunk(number)) {
-            MemorySegment bytes = chunks.find(chunk, arena).orElseThrow(() -> new CapsuleRefusedException(RefusalCode.INCOMPLETE,
-                    "the chunk of tokens " + checks.firstToken() + " to " + (checks.firstToken() + chunk.tokens()) + " is not here"));
-            CapsuleReader part = CapsuleReader.of(bytes, checks);
-            CapsuleDecoder decoder = new CapsuleDecoder(part);
-            part.blobs(arena);
-            decoder.decode(target, Math.toIntExact(checks.firstToken()), options);
-        }
+    private PieceDecoder.Piece find(int number, SegmentAllocator memory, ChunkSource chunks) throws IOException {
+        ChunkRef chunk = opening.claims().chunks().get(number);
+        ChunkOpening checks = opening.chunk(number);
+        MemorySegment bytes = chunks.find(chunk, memory).orElseThrow(() -> new CapsuleRefusedException(RefusalCode.INCOMPLETE,
+                "the chunk of tokens " + checks.firstToken() + " to " + (checks.firstToken() + chunk.tokens()) + " is not here"));
+        return new PieceDecoder.Piece(bytes, checks, Math.toIntExact(checks.firstToken()));
     }
 
     private static void forget(CacheSink target, Throwable why) {

@@ -6,8 +6,8 @@ import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.Parts;
 import dev.kvcapsule.engine.seal.ChunkRef;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -15,7 +15,7 @@ import java.nio.channels.ReadableByteChannel;
 import java.util.Optional;
 
 /**
- * A capsule that arrives: whole, or as parts, the tail first, then its chunks in the order of their tokens. A chunk is in memory as a whole while it is decoded, and only one is.
+ * A capsule that arrives: whole, or as parts, the tail first, then its chunks in the order of their tokens. A chunk is in memory as a whole while it is decoded.
  */
 public final class PartsInput implements ChunkSource {
     private final ReadableByteChannel capsule;
@@ -53,7 +53,7 @@ public final class PartsInput implements ChunkSource {
     }
 
     @Override
-    public Optional<MemorySegment> find(ChunkRef chunk, Arena arena) throws IOException {
+    public Optional<MemorySegment> find(ChunkRef chunk, SegmentAllocator memory) throws IOException {
         if (parts == null) {
             return Optional.empty();
         }
@@ -64,7 +64,7 @@ public final class PartsInput implements ChunkSource {
         if (!header.key().equals(chunk.key()) || header.bytes() != chunk.bytes()) {
             throw new CapsuleRefusedException(RefusalCode.DAMAGED, "another chunk arrives than the capsule goes on from");
         }
-        MemorySegment bytes = arena.allocate(ValueLayout.JAVA_BYTE, header.bytes());
+        MemorySegment bytes = memory.allocate(ValueLayout.JAVA_BYTE, header.bytes());
         parts.read(bytes);
         return Optional.of(bytes);
     }

@@ -2,6 +2,7 @@ package dev.kvcapsule.engine.memory;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.Supplier;
 
 /**
  * One off-heap buffer that is replaced by a larger one when more is asked for; contents are not kept. Made for scratch that a thread uses again
@@ -9,6 +10,7 @@ import java.lang.foreign.MemorySegment;
  */
 public final class GrowingBuffer implements AutoCloseable {
     private final MemoryPlace place;
+    private final Supplier<Arena> arenas;
     private Arena arena;
     private MemorySegment segment = MemorySegment.NULL;
 
@@ -19,17 +21,27 @@ public final class GrowingBuffer implements AutoCloseable {
 
     /** Empty; memory of that place is taken when it is asked for. */
     public GrowingBuffer(MemoryPlace place) {
+        this(place, Arena::ofShared);
+    }
+
+    private GrowingBuffer(MemoryPlace place, Supplier<Arena> arenas) {
         this.place = place;
+        this.arenas = arenas;
+    }
+
+    /** Empty, of the host, and of one thread, which alone uses and closes it: giving memory back then waits for no other thread. */
+    public static GrowingBuffer ofOneThread() {
+        return new GrowingBuffer(MemoryPlace.HOST, Arena::ofConfined);
     }
 
     /**
      * Memory of at least {@code bytes} bytes, aligned to 64, with any contents; what an earlier call returned is gone if it was smaller.
-     * May be used from any thread, by one at a time.
+     * May be used from any thread, by one at a time, unless made by {@link #ofOneThread}.
      */
     public MemorySegment atLeast(long bytes) {
         if (segment.byteSize() < bytes) {
             close();
-            arena = Arena.ofShared();
+            arena = arenas.get();
             segment = place.allocate(arena, bytes);
         }
         return segment;

@@ -15,7 +15,6 @@ import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
-import dev.kvcapsule.engine.memory.MemoryPlace;
 import dev.kvcapsule.engine.memory.Scratch;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -23,6 +22,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * Decodes a capsule into a cache whose memory the caller provides. Nothing in that memory may be used before the call returns: bytes are
@@ -77,15 +77,30 @@ public final class CapsuleDecoder {
      * @param firstToken of the target, in token order, that the capsule's first one is
      */
     public Trailer decode(CacheSink target, int firstToken, PipelineOptions options) throws IOException {
-        if (target.isDevice() && options.kernels().device() == null) {
-            throw new IllegalArgumentException("the cache is in a device's memory, and kernels " + options.kernels().name() + " do not run there");
-        }
+        requireMemory(target, options);
         try {
-            run(Optional.of(target), firstToken, options, reader.manifest().layout().tensorBytes(), null);
+            run(Optional.of(target), firstToken, options, null, reader.manifest().layout().tensorBytes(), null);
             return reader.finish();
         } catch (IOException | RuntimeException | Error e) {
             discard(target, e);
             throw e;
+        }
+    }
+
+    /**
+     * The same on the calling thread alone, so that several pieces of a target may be decoded at once. Who asks tells the target to forget everything if this fails, when no piece is written any more.
+     *
+     * @param here the thread's
+     */
+    Trailer decodeHere(CacheSink target, int firstToken, PipelineOptions options, WorkerState here) throws IOException {
+        requireMemory(target, options);
+        run(Optional.of(target), firstToken, options, here, reader.manifest().layout().tensorBytes(), null);
+        return reader.finish();
+    }
+
+    private static void requireMemory(CacheSink target, PipelineOptions options) {
+        if (target.isDevice() && options.kernels().device() == null) {
+            throw new IllegalArgumentException("the cache is in a device's memory, and kernels " + options.kernels().name() + " do not run there");
         }
     }
 
@@ -106,7 +121,7 @@ public final class CapsuleDecoder {
      * @return the trailer
      */
     public Trailer verify(PipelineOptions options) throws IOException {
-        run(Optional.empty(), 0, options, reader.manifest().layout().tensorBytes(), null);
+        run(Optional.empty(), 0, options, null, reader.manifest().layout().tensorBytes(), null);
         return reader.finish();
     }
 
@@ -127,7 +142,7 @@ public final class CapsuleDecoder {
             }
         }
         try {
-            run(Optional.of(target), 0, options, bytes, wanted);
+            run(Optional.of(target), 0, options, null, bytes, wanted);
             reader.accept();
         } catch (IOException | RuntimeException | Error e) {
             discard(target, e);
@@ -135,16 +150,20 @@ public final class CapsuleDecoder {
         }
     }
 
-    /** @param wanted tile numbers to read by the index; null for all, in order */
-    private void run(Optional<CacheSink> target, int firstToken, PipelineOptions options, long totalBytes, List<Integer> wanted) throws IOException {
+    /**
+     * @param here the calling thread's if it is to work alone; null if others are
+     * @param wanted tile numbers to read by the index; null for all, in order
+     */
+    private void run(Optional<CacheSink> target, int firstToken, PipelineOptions options, WorkerState here, long totalBytes, List<Integer> wanted) throws IOException {
+        int threads = here == null ? options.threads() : 0;
         List<DecodeSlot> slots = new ArrayList<>();
-        for (int i = 0; i < 2 * options.threads() + 1; i++) {
+        for (int i = 0; i < 2 * threads + 1; i++) {
             slots.add(new DecodeSlot());
         }
-        try (Arena arena = Arena.ofShared()) {
+        try (Arena arena = threads == 0 ? Arena.ofConfined() : Arena.ofShared()) {
             MemorySegment basis = reader.basis(arena);
             try {
-                run(bind(reader.manifest().layout(), basis, options), slots, target, firstToken, options, totalBytes, wanted);
+                run(bind(reader.manifest().layout(), basis, options), slots, target, firstToken, options, here, totalBytes, wanted);
             } finally {
                 reader.wipe(basis);
             }
@@ -155,7 +174,8 @@ public final class CapsuleDecoder {
         }
     }
 
-    private void run(Codec bound, List<DecodeSlot> slots, Optional<CacheSink> target, int firstToken, PipelineOptions options, long totalBytes, List<Integer> wanted) throws IOException {
+    private void run(Codec bound, List<DecodeSlot> slots, Optional<CacheSink> target, int firstToken, PipelineOptions options, WorkerState here, long totalBytes, List<Integer> wanted)
+            throws IOException {
         CacheLayout layout = reader.manifest().layout();
         OrderedRing.Stage<DecodeSlot> stage = new OrderedRing.Stage<>() {
             private long done;
@@ -176,8 +196,9 @@ public final class CapsuleDecoder {
             }
         };
         int jobs = wanted == null ? plan.size() : wanted.size();
-        new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(bound, options, reader, new TileOutput(layout, target.get(), firstToken, options.kernels().memory()), target.get().isDevice())
-                : new VerifyWorker(bound, options, reader)).run(jobs, stage);
+        Supplier<OrderedRing.Worker<DecodeSlot>> workers = () -> target.isPresent() ? new DecodeWorker(bound, bound != codec, options, reader, target.get(), firstToken, here)
+                : new VerifyWorker(bound, options, reader);
+        new OrderedRing<>(here == null ? options.threads() : 0, slots, workers).run(jobs, stage);
     }
 
     private Codec bind(CacheLayout layout, MemorySegment basis, PipelineOptions options) throws IOException {
@@ -237,30 +258,38 @@ public final class CapsuleDecoder {
         private final CoderPair coders;
         private final FrameOpener opener;
         private final TileOutput output;
-        private final boolean onDevice;
         private final TileMover toHost;
+        private final WorkerState state;
+        private final boolean isKept;
 
-        DecodeWorker(Codec codec, PipelineOptions options, CapsuleReader reader, TileOutput output, boolean onDevice) {
-            this.onDevice = onDevice;
-            this.toHost = new TileMover(options.kernels().memory(), MemoryPlace.HOST);
+        /**
+         * @param isBound whether the codec belongs to this capsule
+         * @param thread what the thread has already, and keeps; null if it has nothing
+         */
+        DecodeWorker(Codec codec, boolean isBound, PipelineOptions options, CapsuleReader reader, CacheSink sink, int firstToken, WorkerState thread) {
             this.opener = reader.opener();
-            this.coders = new CoderPair(codec, options.kernels());
-            this.output = output;
+            this.state = thread == null ? new WorkerState(sink, options.kernels()) : thread;
+            this.isKept = thread != null;
+            this.coders = state.coders(codec, isBound);
+            this.output = new TileOutput(reader.manifest().layout(), sink, firstToken, state);
+            this.toHost = sink.isDevice() ? state.toHost : null;
         }
 
         @Override
         public void work(DecodeSlot slot) throws IOException {
             List<TileTensor> tensors = output.open(slot.tile);
-            CapsuleDecoder.decode(coders, opener, slot, tensors, onDevice ? toHost : null);
+            CapsuleDecoder.decode(coders, opener, slot, tensors, toHost);
             output.commit(slot.tile, tensors);
         }
 
         @Override
         public void close() {
             opener.close();
-            coders.close();
-            toHost.close();
-            output.close();
+            if (isKept) {
+                state.endCapsule();
+            } else {
+                state.close();
+            }
         }
     }
 

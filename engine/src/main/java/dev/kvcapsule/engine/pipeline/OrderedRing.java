@@ -49,7 +49,7 @@ final class OrderedRing<S extends OrderedRing.Slot> {
     private volatile boolean stopped;
 
     /**
-     * @param threads worker threads, at least 1
+     * @param threads worker threads; with none the caller's thread works itself, one job after the other
      * @param slots the ring, at least one slot
      * @param workers makes a worker, once a thread
      */
@@ -62,6 +62,10 @@ final class OrderedRing<S extends OrderedRing.Slot> {
 
     /** Runs jobs 0 .. n-1; returns when all are drained, or when one failed and every thread has ended. */
     void run(int n, Stage<S> stage) throws IOException {
+        if (threads == 0) {
+            runHere(n, stage);
+            return;
+        }
         List<Thread> running = new ArrayList<>();
         for (int t = 0; t < Math.min(threads, n); t++) {
             Thread thread = THREADS.newThread(this::serve);
@@ -84,6 +88,16 @@ final class OrderedRing<S extends OrderedRing.Slot> {
         } finally {
             stopped = true;
             join(running);
+        }
+    }
+
+    private void runHere(int n, Stage<S> stage) throws IOException {
+        try (Worker<S> worker = workers.get()) {
+            for (int job = 0; job < n; job++) {
+                stage.feed(job, slots.getFirst());
+                worker.work(slots.getFirst());
+                stage.drain(job, slots.getFirst());
+            }
         }
     }
 

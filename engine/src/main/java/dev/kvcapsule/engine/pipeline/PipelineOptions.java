@@ -28,4 +28,9 @@ public record PipelineOptions(int threads, Kernels kernels, Progress progress, B
             throw new IllegalArgumentException("at least one thread is needed, not " + threads);
         }
     }
+
+    /** The same with another progress. */
+    public PipelineOptions with(Progress other) {
+        return new PipelineOptions(threads, kernels, other, bases);
+    }
 }

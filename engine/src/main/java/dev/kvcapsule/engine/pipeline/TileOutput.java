@@ -6,32 +6,31 @@ import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
-import dev.kvcapsule.engine.memory.MemoryPlace;
 import dev.kvcapsule.engine.memory.Scratch;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
- * Brings decoded tiles to a sink, in the memory order that the sink's layout has and without the tokens that it does not hold. One thread's;
- * closes with it.
+ * Brings decoded tiles to a sink, in the memory order that the sink's layout has and without the tokens that it does not hold. One thread's.
  */
-final class TileOutput implements AutoCloseable {
+final class TileOutput {
     private final TileShapes encoded;
     private final CacheSink sink;
     private final TileShapes own;
     private final int firstToken;
     private final Scratch scratch;
-    private final GrowingBuffer transposed = new GrowingBuffer();
+    private final GrowingBuffer transposed;
 
     /**
      * @param encoded the layout of the capsule
      * @param firstToken of the sink that the capsule's first one is
-     * @param memory where the kernels' memory is, which the sink's is too if it is a device's
+     * @param state has the memory for rows on their way
      */
-    TileOutput(CacheLayout encoded, CacheSink sink, int firstToken, MemoryPlace memory) {
+    TileOutput(CacheLayout encoded, CacheSink sink, int firstToken, WorkerState state) {
         this.firstToken = firstToken;
-        this.scratch = new Scratch(sink.isDevice() ? memory : MemoryPlace.HOST);
+        this.scratch = state.rows;
+        this.transposed = state.transposed;
         this.encoded = new TileShapes(encoded);
         this.sink = sink;
         this.own = new TileShapes(sink.layout());
@@ -110,11 +109,5 @@ final class TileOutput implements AutoCloseable {
             }
             sink.write(tile.subCache(), layer, tensor.part(), (c * cells + cell) * columnBytes, column);
         }
-    }
-
-    @Override
-    public void close() {
-        scratch.close();
-        transposed.close();
     }
 }

@@ -14,7 +14,7 @@ final class SealedFrames implements FrameOpener {
     private final FrameLeaves leaves;
     private final FrameKeys keys;
     private final RefusalLog log;
-    private final GrowingBuffer plain = new GrowingBuffer();
+    private final GrowingBuffer plain = GrowingBuffer.ofOneThread();
 
     SealedFrames(Aead aead, LeafHash hash, FrameKeys keys, RefusalLog log) {
         this.aead = aead;
