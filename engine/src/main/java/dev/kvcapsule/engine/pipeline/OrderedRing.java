@@ -133,6 +133,9 @@ final class OrderedRing<S extends OrderedRing.Slot> {
                     worker.work(slot);
                 } catch (Throwable e) {
                     ((Slot) slot).failure = e;
+                    // Jobs before this one are with other workers already, and none behind it is wanted.
+                    ((Slot) slot).finished = true;
+                    return;
                 }
                 ((Slot) slot).finished = true;
             }
