@@ -41,7 +41,7 @@ final class KltCalibration implements Calibration {
     /** What tables are trained at: the steps of interest and a little beyond. */
     private static final double[] TRAINING_STEPS = {0.5, 0.7, 1, 1.4, 2, 2.8, 4};
 
-    /** One in so many components is kept in 8 bits unless said otherwise, the strongest ones: the others in 4 cost nothing that can be measured (docs/fidelity.md). */
+    /** One in so many components is kept in 8 bits unless said otherwise, the strongest ones: the others in 4 cost a few percent of the KL (docs/fidelity.md). */
     private static final int FINE_SHARE = 4;
 
     private final CalibrationOptions options;
