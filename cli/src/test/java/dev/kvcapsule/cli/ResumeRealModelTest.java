@@ -185,7 +185,7 @@ class ResumeRealModelTest {
     /** The conversation has gone on by a few tokens: all chunks are there, and the state that is put together is the one that answers. */
     private void laterCheckpointWritesWhatIsNew(Map<String, Object> first, List<Object> both) throws Exception {
         complete(both, 4);
-        Map<String, Object> later = capsule("checkpoint", "--session", "s1", "--workspace", work, "--json");
+        Map<String, Object> later = capsule("checkpoint", "--session", "s1", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile, "--json");
         assertEquals(first.get("chunks"), later.get("chunks"));
         assertTrue((Long) later.get("tokens") > TOKENS, later::toString);
         assertTrue((Long) later.get("written_bytes") * 3 < (Long) later.get("capsule_bytes"), later::toString);
