@@ -52,6 +52,9 @@ java_flags() {
   # The AOT cache lies where it was made to lie, without relocating its pointers at every start.
   printf '%s\n' -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:ArchiveRelocationMode=0 -Xms64m -Xmx512m \
     --enable-native-access=ALL-UNNAMED --add-opens=java.base/jdk.internal.misc=ALL-UNNAMED
+  # Chronicle Bytes maps the store's files through what the JDK keeps to itself.
+  printf '%s\n' --add-opens=java.base/sun.nio.ch=ALL-UNNAMED --add-opens=java.base/java.lang.reflect=ALL-UNNAMED \
+    --add-exports=java.base/jdk.internal.ref=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow -Dslf4j.internal.verbosity=ERROR
 }
 
 class_path() {

@@ -10,6 +10,7 @@ module dev.kvcapsule.engine {
     exports dev.kvcapsule.engine.codec;
     exports dev.kvcapsule.engine.compare;
     exports dev.kvcapsule.engine.format;
+    exports dev.kvcapsule.engine.increment;
     exports dev.kvcapsule.engine.kernel;
     exports dev.kvcapsule.engine.keys;
     exports dev.kvcapsule.engine.linalg;

@@ -46,6 +46,12 @@ final class CheckpointCommand implements Callable<Integer> {
     @Option(names = "--no-capsule", description = "Write the state only; the last capsule stays.")
     private boolean noCapsule;
 
+    @Option(names = "--full", description = "Fetch a whole capsule, in place of the tokens that are new and a list of what is here already.")
+    private boolean full;
+
+    @Mixin
+    private ChunkStoreOptions store;
+
     @Mixin
     private SessionOptions options;
 
@@ -69,7 +75,7 @@ final class CheckpointCommand implements Callable<Integer> {
                 return ExitCode.DONE;
             }
             try (GatewayClient client = found.get()) {
-                print(Checkpoint.write(session, all, workspace, Optional.of(new Checkpoint.Source(client, gateway.get()))), start);
+                print(Checkpoint.write(session, all, workspace, Optional.of(new Checkpoint.Source(client, gateway.get(), full, store.mostBytes()))), start);
             }
         }
         return ExitCode.DONE;
@@ -118,12 +124,12 @@ final class CheckpointCommand implements Callable<Integer> {
         }
         out.println(written.id() + ": checkpoint written" + written.revision().map(revision -> ", " + revision.brief()).orElse(""));
         if (failure.isEmpty() && !noCapsule) {
-            written.capsule().ifPresent(note -> out.printf(Locale.ROOT, "capsule: %d tokens, %s, %.2fx, until %s, %.2f s%n", note.tokens(), Sizes.text(note.bytes()), note.ratio(),
-                    note.expires(), seconds));
+            written.capsule().ifPresent(note -> out.printf(Locale.ROOT, "capsule: %d tokens, %s%s, %.2fx, until %s, %.2f s%n", note.tokens(), Sizes.text(note.bytes()),
+                    note.chunks() == 0 ? "" : " (" + Sizes.text(note.writtenBytes()) + " of them new)", note.ratio(), note.expires(), seconds));
         }
     }
 
     private static void put(JsonReport report, CapsuleNote note) {
-        report.put("codec", note.codec()).put("layers", note.layers()).put("tokens", note.tokens()).put("raw_bytes", note.stateBytes()).put("capsule_bytes", note.bytes()).put("ratio", note.ratio()).put("expires", note.expires().toString());
+        report.put("codec", note.codec()).put("layers", note.layers()).put("tokens", note.tokens()).put("raw_bytes", note.stateBytes()).put("capsule_bytes", note.bytes()).put("chunks", note.chunks()).put("written_bytes", note.writtenBytes()).put("ratio", note.ratio()).put("expires", note.expires().toString());
     }
 }

@@ -2,6 +2,8 @@ package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Opening;
+import dev.kvcapsule.engine.format.Parts;
+import dev.kvcapsule.engine.increment.PartsInput;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.seal.CapsuleOpening;
 import dev.kvcapsule.engine.seal.RestoreContext;
@@ -19,9 +21,11 @@ import dev.kvcapsule.serving.llamacpp.ModelFile;
 import java.io.IOException;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
+import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -93,6 +97,9 @@ final class DecodeCommand implements Callable<Integer> {
     }
 
     private DecodeReport decode(FileChannel out, ProgressBar bar) throws IOException {
+        if (seal.isSealed() && tokens == null && (Inputs.isStandard(capsule) || isParts())) {
+            return decodeParts(out, bar);
+        }
         Optional<String> name = Optional.ofNullable(format);
         OptionalInt count = tokens == null ? OptionalInt.empty() : OptionalInt.of(tokens);
         try (Opening opening = seal.isSealed() ? seal.opening(context(), true, allowOlder, options.err()) : Opening.unsealed()) {
@@ -105,6 +112,27 @@ final class DecodeCommand implements Callable<Integer> {
             try (InputFile in = seal.open(capsule); FolderBases bases = basis.open(capsule)) {
                 return decode(Inputs.capsule(in, opening), name, count, out, bar, bases, opening);
             }
+        }
+    }
+
+    private boolean isParts() throws IOException {
+        if (!Files.isRegularFile(capsule)) {
+            return false;
+        }
+        try (InputFile in = seal.open(capsule)) {
+            return Parts.recognises(in.bytes());
+        }
+    }
+
+    /** What arrives front to back: a capsule, or one in parts. */
+    private DecodeReport decodeParts(FileChannel out, ProgressBar bar) throws IOException {
+        try (ReadableByteChannel in = Inputs.isStandard(capsule) ? Channels.newChannel(System.in) : FileChannel.open(capsule, StandardOpenOption.READ);
+                CapsuleOpening opening = seal.incremental(context(), allowOlder, options.err()); FolderBases bases = basis.open(capsule)) {
+            PartsInput parts = PartsInput.begin(in);
+            CapsuleReader reader = CapsuleReader.of(parts.capsule(), opening);
+            DecodeReport report = CapsuleFiles.decode(reader, opening, parts, Optional.ofNullable(format), out, pipeline(reader, bar, bases));
+            noteUnchecked(opening.claims());
+            return report;
         }
     }
 

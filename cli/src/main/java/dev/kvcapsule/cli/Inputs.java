@@ -4,6 +4,7 @@ import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Opening;
+import dev.kvcapsule.engine.format.Parts;
 import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.InputFile;
@@ -55,6 +56,9 @@ final class Inputs {
 
     /** Opens a capsule. @param opening decides about its seal */
     static CapsuleReader capsule(InputFile in, Opening opening) throws IOException {
+        if (Parts.recognises(in.bytes())) {
+            throw MalformedDataException.at(0, "magic", "this is an incremental capsule in parts, which is restored as a whole: 'capsule decode' reads it, without --tokens");
+        }
         if (!CapsuleReader.recognises(in.bytes()) && isState(in)) {
             throw MalformedDataException.at(0, "magic", "this is a state, not a capsule: 'capsule encode' makes a capsule of it");
         }

@@ -26,6 +26,7 @@ import picocli.CommandLine.Option;
 
 /** How a capsule is opened. It must be sealed, unless {@code --unsealed} says otherwise. */
 final class OpenOptions {
+    private static final String HINT = "give --unsealed for a capsule without a seal";
     private static final List<String> CALLER = List.of("org", "user", "session", "permission");
 
     @Option(names = "--unsealed", description = "Read a capsule without a seal, which anybody could have made or changed.")
@@ -82,6 +83,17 @@ final class OpenOptions {
      * @param use whether it is restored, which its session takes note of, and not only verified
      */
     CapsuleOpening opening(RestoreContext context, boolean use, boolean allowOlder, PrintWriter err) throws IOException {
+        RestorePolicy policy = policy(context, use, allowOlder, err);
+        return new CapsuleOpening(keys.opened(HINT), policy);
+    }
+
+    /** The same for a capsule that may go on from chunks, to be restored. */
+    CapsuleOpening incremental(RestoreContext context, boolean allowOlder, PrintWriter err) throws IOException {
+        RestorePolicy policy = policy(context, true, allowOlder, err);
+        return CapsuleOpening.incremental(keys.opened(HINT), policy);
+    }
+
+    private RestorePolicy policy(RestoreContext context, boolean use, boolean allowOlder, PrintWriter err) throws IOException {
         if (caller == null) {
             throw new Failures.UsageException("who asks for it? Give --as org=ORG,user=USER, or --unsealed for a capsule without a seal");
         }
@@ -98,7 +110,7 @@ final class OpenOptions {
         try {
             RestoreContext known = new RestoreContext(context.model(), Optional.ofNullable(runtime).map(RuntimeRange::parse), context.structure(), context.tokens(), context.strict());
             Optional<GenerationStore> generations = use ? Optional.of(new GenerationFolder(SealOptions.generations(keys))) : Optional.empty();
-            return new CapsuleOpening(keys.opened("give --unsealed for a capsule without a seal"), new RestorePolicy(who, known, InstantSource.system(), generations, allowOlder, log));
+            return new RestorePolicy(who, known, InstantSource.system(), generations, allowOlder, log);
         } catch (IllegalArgumentException e) {
             throw new Failures.UsageException(e.getMessage());
         }

@@ -119,7 +119,8 @@ final class StatusCommand implements Callable<Integer> {
         state.notes().issues().forEach(issue -> line("issue", issue.issue() + issue.severity().map(text -> " (" + text + ")").orElse("")));
         state.notes().nextActions().forEach(action -> line("next", action));
         String verdict = verdict(sessions, state);
-        line("capsule", state.capsule().map(note -> String.format(Locale.ROOT, "%s, %d tokens, %s, %.2fx, until %s", verdict, note.tokens(), Sizes.text(note.bytes()), note.ratio(),
+        line("capsule", state.capsule().map(note -> String.format(Locale.ROOT, "%s, %d tokens, %s%s, %.2fx, until %s", verdict, note.tokens(), Sizes.text(note.bytes()),
+                note.chunks() == 0 ? "" : " in " + note.chunks() + " chunks and a tail", note.ratio(),
                 note.expires())).orElse("none"));
         state.lastResume().ifPresent(resume -> line("resumed", age(resume.at()) + ": " + resume.verdict() + " (" + resume.code() + ")" + (resume.tokensReused().isEmpty() ? ""
                 : String.format(Locale.ROOT, ", %d tokens reused, %d evaluated, %.0f ms", resume.tokensReused().getAsLong(), resume.tokensEvaluated().orElse(0), resume.seconds() * 1000))));

@@ -46,7 +46,9 @@ final class Child implements AutoCloseable {
     /** The same with something on standard input. */
     static Child fed(Path folder, Path home, int megabytes, ProcessBuilder.Redirect input, Object... args) throws IOException {
         List<Object> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java"), "-Xmx" + megabytes + "m", "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED", "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED", "dev.kvcapsule.cli.Main"));
+                "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED", "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED",
+                "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED", "--add-opens=java.base/java.lang.reflect=ALL-UNNAMED", "--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
+                "--sun-misc-unsafe-memory-access=allow", "-Dslf4j.internal.verbosity=ERROR", "dev.kvcapsule.cli.Main"));
         command.addAll(List.of(args));
         return start(folder, args[0].toString(), Map.of("CAPSULE_HOME", home.toString(), "CLASSPATH", System.getProperty("java.class.path")), input, command);
     }

@@ -10,9 +10,13 @@ import dev.kvcapsule.sessions.Resume;
 import dev.kvcapsule.sessions.ResumeNote;
 import dev.kvcapsule.sessions.SessionFolder;
 import dev.kvcapsule.sessions.SessionState;
+import dev.kvcapsule.sessions.chunks.LocalChunks;
+import dev.kvcapsule.sessions.chunks.PartsSource;
 import dev.kvcapsule.sessions.gateway.ClientTls;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
 import dev.kvcapsule.sessions.gateway.GatewayException;
+import dev.kvcapsule.store.ChunkStore;
+import dev.kvcapsule.store.StoreReader;
 import dev.kvcapsule.testdata.Samples;
 import java.io.InputStream;
 import java.net.URI;
@@ -152,6 +156,9 @@ class KilledTest {
         try (Stream<Path> files = Files.list(home.resolve("sessions/s1"))) {
             assertEquals(3, files.count(), "state, capsule and lock: what killed clients left is gone");
         }
+        try (StoreReader store = new SessionFolder(home.resolve("sessions")).chunks().read()) {
+            assertEquals(List.of(), store.verify().damaged(), "each chunk is whole or not there");
+        }
     }
 
     @Test
@@ -186,9 +193,10 @@ class KilledTest {
         for (int millis : new int[] {40, 150, 400, 60, 200}) {
             // Export at the first points, restore at the last ones.
             boolean export = millis != 60 && millis != 200;
+            boolean incremental = millis != 150;
             Path file = work.resolve("part.kvc");
             try (GatewayClient client = client(); ExecutorService one = Executors.newVirtualThreadPerTaskExecutor()) {
-                Future<Boolean> done = one.submit(() -> attempt(client, export, file));
+                Future<Boolean> done = one.submit(() -> attempt(client, export, incremental, file));
                 Thread.sleep(millis);
                 gateway.kill();
                 boolean succeeded = done.get();
@@ -201,13 +209,20 @@ class KilledTest {
         }
     }
 
-    private boolean attempt(GatewayClient client, boolean export, Path file) throws Exception {
+    private boolean attempt(GatewayClient client, boolean export, boolean incremental, Path file) throws Exception {
         try {
-            if (export) {
+            if (export && incremental) {
+                LocalChunks chunks = new LocalChunks(home.resolve("sessions"), home.resolve("chunks"));
+                try (ChunkStore store = chunks.write(LocalChunks.MOST_BYTES)) {
+                    client.export(0, "s2", List.of(), store, file);
+                }
+            } else if (export) {
                 client.export(0, "s2", file);
             } else {
                 SessionFolder sessions = new SessionFolder(home.resolve("sessions"));
-                client.restore(OptionalInt.of(1), "s1", sessions.capsule("s1", sessions.read("s1").orElseThrow().capsule().orElseThrow()), true);
+                try (PartsSource parts = PartsSource.open(sessions.capsule("s1", sessions.read("s1").orElseThrow().capsule().orElseThrow()), sessions.chunks()).orElseThrow()) {
+                    client.restore(OptionalInt.of(1), "s1", parts, true);
+                }
             }
             return true;
         } catch (GatewayException e) {

@@ -134,6 +134,7 @@ class ResumeRealModelTest {
                 tokenFile, "--json");
         assertEquals((long) TOKENS, made.get("tokens"));
         assertEquals("fetched", ((Map<?, ?>) made.get("capsule")).get("verdict"));
+        assertEquals(TOKENS / 128L, made.get("chunks"));
         Object uninterrupted = complete(both, 24).get("tokens");
 
         server.kill();
@@ -154,6 +155,7 @@ class ResumeRealModelTest {
         assertEquals(uninterrupted, answer.get("tokens"), "token for token");
 
         smallDivergesLate(both, uninterrupted);
+        laterCheckpointWritesWhatIsNew(made, both);
         serverKilledDuringRestore();
     }
 
@@ -178,6 +180,15 @@ class ResumeRealModelTest {
         gateway.close();
         startGateway(48, "exact");
         assertEquals("restored", capsule("resume", "s1", "--gateway", gateway.address(), "--json").get("verdict"));
+    }
+
+    /** The conversation has gone on by a few tokens: all chunks are there, and the state that is put together is the one that answers. */
+    private void laterCheckpointWritesWhatIsNew(Map<String, Object> first, List<Object> both) throws Exception {
+        complete(both, 4);
+        Map<String, Object> later = capsule("checkpoint", "--session", "s1", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile, "--json");
+        assertEquals(first.get("chunks"), later.get("chunks"));
+        assertTrue((Long) later.get("tokens") > TOKENS, later::toString);
+        assertTrue((Long) later.get("written_bytes") * 3 < (Long) later.get("capsule_bytes"), later::toString);
     }
 
     /** Killed at any moment of a restore, the server leaves a verdict, and the next one takes the same capsule. */

@@ -61,7 +61,9 @@ public enum RefusalCode {
     /** Bytes have been changed, moved, added or mixed with another capsule's. */
     DAMAGED("damaged"),
     /** It ends too early. */
-    TRUNCATED("truncated");
+    TRUNCATED("truncated"),
+    /** It is the end of an incremental capsule, and a chunk that it goes on from is not here. */
+    INCOMPLETE("incomplete");
 
     private final String label;
 

@@ -2,6 +2,8 @@ package dev.kvcapsule.gateway;
 
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.increment.IncrementalEncoder;
+import dev.kvcapsule.engine.increment.KnownChunks;
 import dev.kvcapsule.engine.pipeline.EncodeReport;
 import dev.kvcapsule.engine.seal.CapsuleSeal;
 import dev.kvcapsule.engine.seal.Scope;
@@ -11,6 +13,7 @@ import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.file.StandardOpenOption;
@@ -26,6 +29,9 @@ final class CapsuleApi {
     static final String PREFIX = "/capsule/v1/";
 
     private static final String CAPSULE_TYPE = "application/vnd.kvcapsule";
+    private static final String PARTS_TYPE = "application/vnd.kvcapsule.parts";
+
+    private static final int PIECE = 64 << 10;
 
     private final GatewayOptions options;
     private final SlotExport exporter;
@@ -50,7 +56,12 @@ final class CapsuleApi {
         if (method.equals(HttpMethod.POST) && path.length == 3 && path[0].equals("slots") && path[2].equals("export")) {
             exchange.setOperation("export");
             exchange.principal().require(Permission.EXPORT);
-            placed(() -> export(exchange, slot(path[1]).orElseThrow(() -> new RequestException(400, "usage", "export takes the number of a slot"))));
+            int slot = slot(path[1]).orElseThrow(() -> new RequestException(400, "usage", "export takes the number of a slot"));
+            if (flag(exchange, "incremental")) {
+                exportParts(exchange, slot);
+            } else {
+                placed(() -> export(exchange, slot));
+            }
         } else if (method.equals(HttpMethod.POST) && path.length == 3 && path[0].equals("slots") && path[2].equals("restore")) {
             exchange.setOperation("restore");
             exchange.principal().require(Permission.RESTORE);
@@ -124,11 +135,67 @@ final class CapsuleApi {
         }
     }
 
-    private void stream(Exchange exchange, SlotExport.Snapshot snapshot, CapsuleSeal seal) throws IOException {
+    /** Waits for the body outside of the places: whoever sends slowly takes none. */
+    private void exportParts(Exchange exchange, int slot) throws IOException, InterruptedException {
+        if (flag(exchange, "keep")) {
+            throw new RequestException(400, "usage", "the gateway keeps whole capsules: keep and incremental exclude each other");
+        }
+        KnownChunks known;
+        try (UploadChannel upload = new UploadChannel(exchange, options.limits().requestBytes(), options.limits().stall(), options.limits().total())) {
+            known = KnownChunksBody.parse(read(upload));
+        }
+        placed(() -> {
+            try (SlotExport.Snapshot snapshot = exporter.snapshot(exchange.principal(), slot)) {
+                Optional<String> whole = snapshot.whyWhole();
+                if (whole.isPresent()) {
+                    exchange.response().putHeader("Capsule-Whole", MalformedDataException.oneLine(whole.get()));
+                    try (CapsuleSeal seal = snapshot.seal(exchange.principal().scope(parameter(exchange, "session")), lifetime(exchange))) {
+                        stream(exchange, snapshot, seal);
+                    }
+                } else {
+                    streamParts(exchange, snapshot, known);
+                }
+            }
+        });
+    }
+
+    private static Buffer read(UploadChannel upload) throws IOException {
+        Buffer body = Buffer.buffer();
+        ByteBuffer piece = ByteBuffer.allocate(PIECE);
+        while (upload.read(piece.clear()) >= 0) {
+            body.appendBytes(piece.array(), 0, piece.position());
+        }
+        return body;
+    }
+
+    private void streamParts(Exchange exchange, SlotExport.Snapshot snapshot, KnownChunks known) throws IOException {
+        Scope scope = exchange.principal().scope(parameter(exchange, "session"));
+        Optional<Duration> lifetime = lifetime(exchange);
+        HttpServerResponse response = begin(exchange, snapshot, PARTS_TYPE);
+        PartsDownload parts = new PartsDownload(new ResponseChannel(response, options.limits().stall(), options.limits().total()));
+        IncrementalEncoder.Encoded encoded = snapshot.encode(scope, lifetime, known, parts);
+        long sent = parts.end();
+        long reused = encoded.claims().chunks().size() - (long) encoded.newChunks();
+        exchange.metrics().exported(snapshot.bytes(), sent, exchange.seconds());
+        exchange.metrics().chunks(encoded.newChunks(), reused);
+        exchange.note("capsule_id", encoded.claims().id());
+        exchange.note("tokens", snapshot.tokens());
+        exchange.note("capsule_bytes", sent);
+        exchange.note("chunks_made", encoded.newChunks());
+        exchange.note("chunks_reused", reused);
+        response.end();
+    }
+
+    private HttpServerResponse begin(Exchange exchange, SlotExport.Snapshot snapshot, String type) {
         HttpServerResponse response = exchange.response();
-        response.setChunked(true).putHeader("Content-Type", CAPSULE_TYPE).putHeader("Cache-Control", "no-store")
+        response.setChunked(true).putHeader("Content-Type", type).putHeader("Cache-Control", "no-store")
                 .putHeader("Capsule-Tokens", Long.toString(snapshot.tokens())).putHeader("Capsule-State-Bytes", Long.toString(snapshot.bytes()));
         rate.tokensPerSecond().ifPresent(known -> response.putHeader("Capsule-Prefill-Rate", Double.toString(known)));
+        return response;
+    }
+
+    private void stream(Exchange exchange, SlotExport.Snapshot snapshot, CapsuleSeal seal) throws IOException {
+        HttpServerResponse response = begin(exchange, snapshot, CAPSULE_TYPE);
         EncodeReport report = snapshot.encode(seal, new ResponseChannel(response, options.limits().stall(), options.limits().total()));
         exported(exchange, snapshot, seal, report.capsuleBytes());
         response.end();

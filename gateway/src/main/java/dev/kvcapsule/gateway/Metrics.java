@@ -17,7 +17,8 @@ final class Metrics {
     private final Counter refusals = Counter.builder().name("kvcapsule_refusals").help("Requests and capsules refused, by the true reason.").labelNames("code").register(registry);
     private final Counter stateBytes = Counter.builder().name("kvcapsule_state_bytes").help("Bytes of slot states, before encoding or after decoding.").labelNames("operation").register(registry);
     private final Counter capsuleBytes = Counter.builder().name("kvcapsule_capsule_bytes").help("Bytes of capsules.").labelNames("operation").register(registry);
-    private final Gauge ratio = Gauge.builder().name("kvcapsule_last_ratio").help("State bytes by capsule bytes of the last export.").register(registry);
+    private final Counter chunks = Counter.builder().name("kvcapsule_chunks").help("Chunks of incremental exports: made, or not made since the client had them.").labelNames("outcome").register(registry);
+    private final Gauge ratio = Gauge.builder().name("kvcapsule_last_ratio").help("State bytes by the bytes that were sent of the last export.").register(registry);
     private final Counter reused = Counter.builder().name("kvcapsule_prompt_tokens_reused").help("Prompt tokens that the server did not evaluate, by its own timings.").labelNames("operation").register(registry);
     private final Counter evaluated = Counter.builder().name("kvcapsule_prompt_tokens_evaluated").help("Prompt tokens that the server evaluated, by its own timings.").labelNames("operation").register(registry);
     private final Gauge prefill = Gauge.builder().name("kvcapsule_prefill_tokens_per_second").help("Measured prefill rate of the server.").register(registry);
@@ -37,6 +38,11 @@ final class Metrics {
         capsuleBytes.labelValues("export").inc(capsule);
         ratio.set((double) state / capsule);
         seconds.labelValues("export").observe(took);
+    }
+
+    void chunks(long made, long reused) {
+        chunks.labelValues("made").inc(made);
+        chunks.labelValues("reused").inc(reused);
     }
 
     void restored(long state, long capsule, double took) {

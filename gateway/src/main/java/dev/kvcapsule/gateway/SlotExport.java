@@ -1,11 +1,15 @@
 package dev.kvcapsule.gateway;
 
 import dev.kvcapsule.engine.cache.KvCache;
+import dev.kvcapsule.engine.increment.ChunkPlan;
+import dev.kvcapsule.engine.increment.IncrementalEncoder;
+import dev.kvcapsule.engine.increment.KnownChunks;
 import dev.kvcapsule.engine.keys.GenerationStore;
 import dev.kvcapsule.engine.pipeline.CapsuleEncoder;
 import dev.kvcapsule.engine.pipeline.EncodeReport;
 import dev.kvcapsule.engine.seal.AeadAlgorithm;
 import dev.kvcapsule.engine.seal.CapsuleSeal;
+import dev.kvcapsule.engine.seal.ChunkRef;
 import dev.kvcapsule.engine.seal.Scope;
 import dev.kvcapsule.engine.seal.SealSpec;
 import dev.kvcapsule.serving.CacheFormats;
@@ -15,6 +19,7 @@ import java.io.IOException;
 import java.nio.channels.WritableByteChannel;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HexFormat;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -55,15 +60,43 @@ final class SlotExport {
             return CapsuleEncoder.encode(cache, options.codec(), out, options.pipeline(), seal);
         }
 
+        /** Why it cannot be sent as chunks and a tail; empty if it can. */
+        Optional<String> whyWhole() throws IOException {
+            return ChunkPlan.whyNot(cache.layout(), options.codec(), PromptTokens.of(cache));
+        }
+
+        /**
+         * Encodes and seals it as chunks and a tail.
+         *
+         * @param known chunks that the caller has: they are not made
+         * @param out takes what is made
+         */
+        IncrementalEncoder.Encoded encode(Scope scope, Optional<Duration> lifetime, KnownChunks known, IncrementalEncoder.Output out) throws IOException {
+            IncrementalEncoder encoder = new IncrementalEncoder(spec(scope, lifetime), options.keys(), options.pipeline());
+            return encoder.encode(cache, ChunkPlan.of(cache.layout(), options.codec()), PromptTokens.of(cache).orElseThrow(), known, this::isGood, out);
+        }
+
+        /** A caller says what it has, and hurts itself alone with what is not so; but what was revoked it cannot know. */
+        private boolean isGood(ChunkRef chunk) {
+            try {
+                return !options.keys().isRevoked(HexFormat.of().parseHex(chunk.id()));
+            } catch (IOException e) {
+                return false;
+            }
+        }
+
         /** The seal of its capsule. */
         CapsuleSeal seal(Scope scope, Optional<Duration> lifetime) throws IOException {
+            return new CapsuleSeal(spec(scope, lifetime), options.keys());
+        }
+
+        private SealSpec spec(Scope scope, Optional<Duration> lifetime) throws IOException {
             Instant now = Instant.now();
             Duration wanted = lifetime.filter(shorter -> shorter.compareTo(options.lifetime()) < 0).orElse(options.lifetime());
             Optional<GenerationStore.Session> session = scope.session().map(name -> new GenerationStore.Session(scope.org(), scope.user(), name));
             long generation = session.isPresent() ? options.generations().next(session.get()) : 0;
-            SealSpec spec = new SealSpec("capsule gateway", options.signer(), scope.org(), scope, now, now, wanted, generation, options.model(), Optional.empty(), PromptTokens.of(cache),
+            return new SealSpec("capsule gateway", options.signer(), scope.org(), scope, now, now, wanted, generation, options.model(), Optional.empty(), PromptTokens.of(cache),
                     AeadAlgorithm.AES_256_GCM);
-            return new CapsuleSeal(spec, options.keys());
         }
 
         @Override

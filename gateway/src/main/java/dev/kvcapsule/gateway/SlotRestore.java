@@ -3,6 +3,7 @@ package dev.kvcapsule.gateway;
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.increment.PartsInput;
 import dev.kvcapsule.engine.seal.CapsuleOpening;
 import dev.kvcapsule.engine.seal.RefusalLog;
 import dev.kvcapsule.engine.seal.RestoreContext;
@@ -24,7 +25,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * A capsule into a slot. It is decoded while it arrives, into a file of its own that the server does not know; only when every tile, the trailer and the seal hold does the
+ * A capsule, whole or in parts, into a slot. It is decoded while it arrives, into a file of its own that the server does not know; only when every tile, the trailer and the seal hold does the
  * server hear of it. Then what the server reuses is measured ({@link ReuseProbe}), and the state is put back.
  */
 final class SlotRestore {
@@ -81,10 +82,11 @@ final class SlotRestore {
             RestorePolicy policy = new RestorePolicy(principal.caller(session), context, InstantSource.system(), Optional.of(options.generations()), fork, log);
             DecodeReport report;
             SealClaims claims;
-            try (FileChannel file = folder.create(name); CapsuleOpening opening = new CapsuleOpening(options.keys(), policy)) {
-                CapsuleReader reader = CapsuleReader.of(capsule, opening);
+            try (FileChannel file = folder.create(name); CapsuleOpening opening = CapsuleOpening.incremental(options.keys(), policy)) {
+                PartsInput parts = PartsInput.begin(capsule);
+                CapsuleReader reader = CapsuleReader.of(parts.capsule(), opening);
                 requireKnownModel(opening.claims(), log);
-                report = CapsuleFiles.decode(reader, Optional.of(GgsqFormat.NAME), OptionalInt.empty(), file, options.pipeline());
+                report = CapsuleFiles.decode(reader, opening, parts, Optional.of(GgsqFormat.NAME), file, options.pipeline());
                 claims = opening.claims();
             }
             double decoded = (System.nanoTime() - start) / 1e9;

@@ -15,15 +15,22 @@ import java.util.OptionalDouble;
  * @param codec that it is coded with
  * @param layers of the model
  * @param tokens it holds
- * @param bytes of it
+ * @param bytes of it, with the chunks that it goes on from
+ * @param chunks that it goes on from; 0 if it holds all of its tokens itself
+ * @param writtenBytes that its checkpoint wrote: less than {@code bytes} where chunks were there already
  * @param stateBytes of the state it was made of
  * @param expires until when it may be used
  * @param prefillRate tokens a second that the server evaluates, as the gateway had measured; empty if it had not
  */
-public record CapsuleNote(String file, String id, String session, String codec, long layers, long tokens, long bytes, long stateBytes, Instant expires, OptionalDouble prefillRate) {
+public record CapsuleNote(String file, String id, String session, String codec, long layers, long tokens, long bytes, long chunks, long writtenBytes, long stateBytes, Instant expires, OptionalDouble prefillRate) {
+    /** A whole capsule. */
+    public CapsuleNote(String file, String id, String session, String codec, long layers, long tokens, long bytes, long stateBytes, Instant expires, OptionalDouble prefillRate) {
+        this(file, id, session, codec, layers, tokens, bytes, 0, bytes, stateBytes, expires, prefillRate);
+    }
+
     static CapsuleNote read(Fields fields) throws MalformedDataException {
         CapsuleNote note = new CapsuleNote(fields.required("file"), fields.required("id"), fields.required("session"), fields.text("codec").orElse(""), fields.number("layers").orElse(0), fields.number("tokens").orElse(0),
-                fields.number("bytes").orElse(0), fields.number("state_bytes").orElse(0), fields.time("expires").orElse(Instant.EPOCH), fields.real("prefill_tokens_per_second"));
+                fields.number("bytes").orElse(0), fields.number("chunks").orElse(0), fields.number("written_bytes").orElse(0), fields.number("state_bytes").orElse(0), fields.time("expires").orElse(Instant.EPOCH), fields.real("prefill_tokens_per_second"));
         if (!note.file.matches("capsule-[0-9a-f]+\\.kvc")) {
             throw new MalformedDataException("state.capsule.file: not the name of a capsule");
         }
@@ -40,6 +47,8 @@ public record CapsuleNote(String file, String id, String session, String codec, 
         map.put("layers", layers);
         map.put("tokens", tokens);
         map.put("bytes", bytes);
+        map.put("chunks", chunks);
+        map.put("written_bytes", writtenBytes);
         map.put("state_bytes", stateBytes);
         map.put("expires", expires.toString());
         prefillRate.ifPresent(rate -> map.put("prefill_tokens_per_second", rate));

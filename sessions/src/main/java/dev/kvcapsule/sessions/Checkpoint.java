@@ -1,17 +1,25 @@
 package dev.kvcapsule.sessions;
 
+import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.Manifest;
+import dev.kvcapsule.engine.seal.ChunkRef;
+import dev.kvcapsule.sessions.chunks.LocalChunks;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
 import dev.kvcapsule.sessions.gateway.GatewayException;
 import dev.kvcapsule.sessions.workspace.Artifact;
 import dev.kvcapsule.sessions.workspace.Git;
 import dev.kvcapsule.sessions.workspace.Revision;
+import dev.kvcapsule.store.ChunkStore;
+import dev.kvcapsule.store.StoreBusyException;
+import dev.kvcapsule.store.StoreFullException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Writes down what a session knows, and the capsule of its model's cache if a gateway gives one. A capsule that cannot be had leaves the one before in its place: it still
@@ -21,9 +29,17 @@ import java.util.Optional;
  * @param capsule why there is no new capsule; empty if there is one, or none was wanted
  */
 public record Checkpoint(SessionState state, Optional<GatewayException> capsule) {
+    private static final Set<String> DOUBTS = Set.of(RefusalCode.DAMAGED.label(), RefusalCode.TRUNCATED.label(), RefusalCode.INCOMPLETE.label(), RefusalCode.NOT_FOUND.label(),
+            RefusalCode.REVOKED.label(), RefusalCode.SIGNATURE.label(), RefusalCode.UNKNOWN_KEY.label(), RefusalCode.DATA_KEY.label(), RefusalCode.NO_TENANT_KEY.label(), "malformed", "lost");
 
-    /** Where a capsule comes from. @param note how to find it again */
-    public record Source(GatewayClient client, GatewayNote note) {}
+    /**
+     * Where a capsule comes from.
+     *
+     * @param note how to find it again
+     * @param whole whether it is to hold all of its tokens itself, in place of going on from the session's chunks
+     * @param mostBytes that chunks of all sessions may take
+     */
+    public record Source(GatewayClient client, GatewayNote note, boolean whole, long mostBytes) {}
 
     /**
      * Makes a checkpoint.
@@ -44,7 +60,7 @@ public record Checkpoint(SessionState state, Optional<GatewayException> capsule)
         Optional<GatewayException> failure = Optional.empty();
         if (source.isPresent()) {
             try {
-                capsule = Optional.of(fetch(session, source.get()));
+                capsule = Optional.of(fetch(session, source.get(), before));
             } catch (GatewayException e) {
                 failure = Optional.of(e);
             }
@@ -56,11 +72,36 @@ public record Checkpoint(SessionState state, Optional<GatewayException> capsule)
         return new Checkpoint(state, failure);
     }
 
-    private static CapsuleNote fetch(OpenSession session, Source source) throws IOException {
+    private static CapsuleNote fetch(OpenSession session, Source source, Optional<SessionState> before) throws IOException {
         Path file = session.newCapsule();
-        GatewayClient.Exported exported = source.client.export(source.note.slot(), session.id(), file);
+        GatewayClient.Exported exported = source.whole ? source.client.export(source.note.slot(), session.id(), file) : fetchNew(session, source, before, file);
         Manifest manifest = exported.summary().manifest();
-        return new CapsuleNote(file.getFileName().toString(), exported.id(), session.id(), manifest.codec().toString(), manifest.layout().layers(), manifest.layout().tokens(), exported.bytes(),
-                exported.stateBytes(), exported.expires(), exported.prefillRate());
+        return new CapsuleNote(file.getFileName().toString(), exported.id(), session.id(), manifest.codec().toString(), manifest.layout().layers(), exported.tokens(), exported.bytes(),
+                exported.chunks().size(), exported.receivedBytes(), exported.stateBytes(), exported.expires(), exported.prefillRate());
+    }
+
+    /** What any session has already need not be sent. The store is this program's until the capsule is there, so that nothing is collected that it goes on from. */
+    private static GatewayClient.Exported fetchNew(OpenSession session, Source source, Optional<SessionState> before, Path file) throws IOException {
+        LocalChunks local = session.chunks();
+        try (ChunkStore store = local.write(source.mostBytes)) {
+            Collection<ChunkRef> known = isDoubtful(before) ? List.of() : local.needed().values();
+            try {
+                GatewayClient.Exported exported = source.client.export(source.note.slot(), session.id(), known, store, file);
+                local.collectIfWasteful(store);
+                return exported;
+            } catch (StoreFullException e) {
+                local.collect(store, true);
+                return source.client.export(source.note.slot(), session.id(), known, store, file);
+            }
+        } catch (StoreBusyException e) {
+            throw new GatewayException("store-busy", e.getMessage());
+        } catch (StoreFullException e) {
+            throw new GatewayException("store-full", e.getMessage());
+        }
+    }
+
+    /** A capsule that was refused may have been refused for its chunks: the next one does not go on from them. */
+    private static boolean isDoubtful(Optional<SessionState> before) {
+        return before.flatMap(SessionState::lastResume).filter(resume -> DOUBTS.contains(resume.code())).isPresent();
     }
 }

@@ -1,6 +1,7 @@
 package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.serving.files.AtomicOutput;
+import dev.kvcapsule.sessions.chunks.LocalChunks;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -46,6 +47,11 @@ public final class OpenSession implements AutoCloseable {
         byte[] name = new byte[NAME_BYTES];
         new SecureRandom().nextBytes(name);
         return folder.resolve("capsule-" + HexFormat.of().formatHex(name) + ".kvc");
+    }
+
+    /** The chunks that capsules of all sessions go on from. */
+    public LocalChunks chunks() {
+        return sessions.chunks();
     }
 
     /** The file of a capsule that a state names. */

@@ -6,6 +6,7 @@ import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.CapsuleSummary;
 import dev.kvcapsule.engine.seal.PublicOpening;
 import dev.kvcapsule.serving.files.InputFile;
+import dev.kvcapsule.sessions.chunks.PartsSource;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
 import dev.kvcapsule.sessions.gateway.GatewayException;
 import dev.kvcapsule.sessions.workspace.Git;
@@ -100,28 +101,43 @@ public record Resume(SessionState state, List<String> drift, ResumeNote outcome)
             if (wish.client.isEmpty()) {
                 return ResumeNote.prefill(now, "no-gateway", "no gateway is known: give --gateway and --token-file", 0);
             }
-            return wish.dry ? looked(note, file, now) : restored(note, file, wish, now, start);
+            return wish.dry ? looked(session, file, now) : restored(session, note, file, wish, now, start);
         } catch (GatewayException e) {
             return ResumeNote.prefill(now, e.code(), e.getMessage(), since(start));
+        } catch (CapsuleRefusedException e) {
+            return ResumeNote.prefill(now, e.code().toOutsiders().label(), e.getMessage(), since(start));
+        } catch (MalformedDataException e) {
+            return ResumeNote.prefill(now, "malformed", e.getMessage(), since(start));
         } catch (IOException e) {
             return ResumeNote.prefill(now, "io", MalformedDataException.oneLine(String.valueOf(e.getMessage())), since(start));
         }
     }
 
     /** Without a gateway, which alone can open it, whether the capsule is whole can be seen. */
-    private static ResumeNote looked(CapsuleNote note, Path file, Instant now) throws IOException {
+    private static ResumeNote looked(OpenSession session, Path file, Instant now) throws IOException {
         try (InputFile in = InputFile.open(file); PublicOpening opening = PublicOpening.showing()) {
             CapsuleSummary.read(CapsuleReader.of(in.bytes(), opening));
+            if (!opening.claims().chunks().isEmpty() && !PartsSource.areThere(file, session.chunks())) {
+                return lostChunks(now);
+            }
             return new ResumeNote(now, ResumeNote.RESTORED, "dry-run", "the capsule is whole and would be sent", OptionalLong.empty(), OptionalLong.empty(), 0, OptionalDouble.empty());
-        } catch (CapsuleRefusedException e) {
-            return ResumeNote.prefill(now, e.code().toOutsiders().label(), e.getMessage(), 0);
-        } catch (MalformedDataException e) {
-            return ResumeNote.prefill(now, "malformed", e.getMessage(), 0);
         }
     }
 
-    private static ResumeNote restored(CapsuleNote note, Path file, Wish wish, Instant now, long start) throws IOException {
-        GatewayClient.Restored restored = wish.client.get().restore(wish.slot, note.session(), file, wish.fork);
+    private static ResumeNote lostChunks(Instant now) {
+        return ResumeNote.prefill(now, "lost", "a chunk that the capsule goes on from is not there any more, or damaged: 'capsule store verify' tells", 0);
+    }
+
+    private static ResumeNote restored(OpenSession session, CapsuleNote note, Path file, Wish wish, Instant now, long start) throws IOException {
+        if (note.chunks() == 0) {
+            return restored(note, wish.client.get().restore(wish.slot, note.session(), file, wish.fork), now, start);
+        }
+        try (PartsSource parts = PartsSource.open(file, session.chunks()).orElse(null)) {
+            return parts == null ? lostChunks(now) : restored(note, wish.client.get().restore(wish.slot, note.session(), parts, wish.fork), now, start);
+        }
+    }
+
+    private static ResumeNote restored(CapsuleNote note, GatewayClient.Restored restored, Instant now, long start) {
         double seconds = since(start);
         OptionalDouble rate = restored.prefillRate().isPresent() ? restored.prefillRate() : note.prefillRate();
         OptionalDouble prefill = rate.isPresent() && restored.tokensReused().isPresent() ? OptionalDouble.of(restored.tokensReused().getAsLong() / rate.getAsDouble()) : OptionalDouble.empty();

@@ -1,6 +1,7 @@
 package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.sessions.chunks.LocalChunks;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -80,6 +81,11 @@ public final class SessionFolder {
         } catch (MalformedDataException e) {
             throw new MalformedDataException(file + ": " + e.getMessage());
         }
+    }
+
+    /** The chunks that capsules of all sessions go on from: in a folder beside the sessions'. */
+    public LocalChunks chunks() {
+        return new LocalChunks(folder, folder.resolveSibling("chunks"));
     }
 
     /** The file of a session's capsule. */

@@ -45,6 +45,12 @@ record CacheGenCodec(CodecSpec spec, int level, int group, boolean beforeRope, i
         return true;
     }
 
+    /** It reads how many layers there are, no more. */
+    @Override
+    public boolean codesPiecesAlike() {
+        return true;
+    }
+
     @Override
     public Codec fit(KvCache cache, FitOptions options) {
         int count = 0;

@@ -64,6 +64,11 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
     }
 
     @Override
+    public boolean codesPiecesAlike() {
+        return settings.hasSharedBasis() && settings.ratio().isEmpty() && settings.maxError().isEmpty();
+    }
+
+    @Override
     public Codec fit(KvCache cache, FitOptions options) throws IOException {
         return KltFitting.fit(this, cache, options);
     }

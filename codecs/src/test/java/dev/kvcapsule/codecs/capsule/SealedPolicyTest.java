@@ -254,6 +254,11 @@ class SealedPolicyTest {
                 key[0] ^= 1;
                 return key;
             }
+
+            @Override
+            public byte[] derive(String tenant, long epoch, String purpose) {
+                throw new AssertionError("names are for sealing");
+            }
         };
         assertEquals(RefusalCode.DATA_KEY, refusal(liar));
     }

@@ -76,6 +76,11 @@ final class TestKeys implements KeyProvider {
     }
 
     @Override
+    public byte[] derive(String tenant, long epoch, String purpose) throws IOException {
+        return folder.derive(tenant, epoch, purpose);
+    }
+
+    @Override
     public boolean isRevoked(byte[] capsuleId) {
         return false;
     }

@@ -45,6 +45,14 @@ public interface Codec {
         return false;
     }
 
+    /**
+     * Whether what becomes of some tokens depends on no others, once the parameters are set: a cache may then be coded in pieces that are put together later. Not so where a
+     * basis or a step is settled for the cache as a whole.
+     */
+    default boolean codesPiecesAlike() {
+        return !readsCacheFirst();
+    }
+
     /** What this codec shares between the tiles of a capsule and sends ahead of them; empty for most. Set once it is fitted or bound. */
     default MemorySegment basis() {
         return MemorySegment.NULL;

@@ -20,6 +20,7 @@ import java.util.Optional;
 public final class KeyFolder implements KeyProvider {
     private static final String PKCS12 = "private.p12";
     private static final String PRIVATE = "private";
+    private static final int DERIVED_BYTES = 32;
 
     private final KeyFiles files;
     private final SecretStore secrets;
@@ -156,16 +157,32 @@ public final class KeyFolder implements KeyProvider {
 
     @Override
     public byte[] wrap(String tenant, long epoch, byte[] key, byte[] context) throws IOException {
-        boolean active = epochStatus(tenant, epoch).equals(Optional.of(KeyStatus.ACTIVE));
-        byte[] secret = active ? secrets.get(SecretStore.tenant(tenant, epoch)) : null;
-        if (secret == null) {
-            throw new KeyException("tenant " + tenant + " has no active key of epoch " + epoch + " in " + folder());
-        }
+        byte[] secret = active(tenant, epoch);
         try {
             return KeyWrap.wrap(secret, key, context);
         } finally {
             Arrays.fill(secret, (byte) 0);
         }
+    }
+
+    @Override
+    public byte[] derive(String tenant, long epoch, String purpose) throws IOException {
+        byte[] secret = active(tenant, epoch);
+        try {
+            return Hkdf.derive(secret, new byte[0], "kvcapsule derive " + purpose, DERIVED_BYTES);
+        } finally {
+            Arrays.fill(secret, (byte) 0);
+        }
+    }
+
+    /** The key that new things of the tenant are made with. */
+    private byte[] active(String tenant, long epoch) throws IOException {
+        boolean active = epochStatus(tenant, epoch).equals(Optional.of(KeyStatus.ACTIVE));
+        byte[] secret = active ? secrets.get(SecretStore.tenant(tenant, epoch)) : null;
+        if (secret == null) {
+            throw new KeyException("tenant " + tenant + " has no active key of epoch " + epoch + " in " + folder());
+        }
+        return secret;
     }
 
     @Override

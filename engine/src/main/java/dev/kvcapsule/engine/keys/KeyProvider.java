@@ -39,4 +39,13 @@ public interface KeyProvider extends VerificationKeys {
      * @throws CapsuleRefusedException if the tenant's key is revoked or gone, or the wrapped key is not whole
      */
     byte[] unwrap(String tenant, long epoch, byte[] wrapped, byte[] context) throws IOException;
+
+    /**
+     * A key that follows from the tenant's for one purpose, always the same: what names equal things alike inside a tenant, and like nothing elsewhere.
+     *
+     * @param purpose one key for each
+     * @return 32 bytes, for the caller to zero
+     * @throws KeyException if the tenant has no active key of that epoch
+     */
+    byte[] derive(String tenant, long epoch, String purpose) throws IOException;
 }

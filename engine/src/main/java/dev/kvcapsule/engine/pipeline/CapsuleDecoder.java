@@ -67,11 +67,21 @@ public final class CapsuleDecoder {
      * @throws CapsuleRefusedException the same for a sealed capsule; {@code target} has then been {@linkplain CacheSink#discard told to forget} it
      */
     public Trailer decode(CacheSink target, PipelineOptions options) throws IOException {
+        return decode(target, 0, options);
+    }
+
+    /**
+     * The same for a capsule that holds a piece of the target's tokens.
+     *
+     * @param target a cache whose layers are the manifest's, with at least so many tokens
+     * @param firstToken of the target, in token order, that the capsule's first one is
+     */
+    public Trailer decode(CacheSink target, int firstToken, PipelineOptions options) throws IOException {
         if (target.isDevice() && options.kernels().device() == null) {
             throw new IllegalArgumentException("the cache is in a device's memory, and kernels " + options.kernels().name() + " do not run there");
         }
         try {
-            run(Optional.of(target), options, reader.manifest().layout().tensorBytes());
+            run(Optional.of(target), firstToken, options, reader.manifest().layout().tensorBytes(), null);
             return reader.finish();
         } catch (IOException | RuntimeException | Error e) {
             discard(target, e);
@@ -96,7 +106,7 @@ public final class CapsuleDecoder {
      * @return the trailer
      */
     public Trailer verify(PipelineOptions options) throws IOException {
-        run(Optional.empty(), options, reader.manifest().layout().tensorBytes());
+        run(Optional.empty(), 0, options, reader.manifest().layout().tensorBytes(), null);
         return reader.finish();
     }
 
@@ -117,7 +127,7 @@ public final class CapsuleDecoder {
             }
         }
         try {
-            run(Optional.of(target), options, bytes, wanted);
+            run(Optional.of(target), 0, options, bytes, wanted);
             reader.accept();
         } catch (IOException | RuntimeException | Error e) {
             discard(target, e);
@@ -125,12 +135,8 @@ public final class CapsuleDecoder {
         }
     }
 
-    private void run(Optional<CacheSink> target, PipelineOptions options, long totalBytes) throws IOException {
-        run(target, options, totalBytes, null);
-    }
-
     /** @param wanted tile numbers to read by the index; null for all, in order */
-    private void run(Optional<CacheSink> target, PipelineOptions options, long totalBytes, List<Integer> wanted) throws IOException {
+    private void run(Optional<CacheSink> target, int firstToken, PipelineOptions options, long totalBytes, List<Integer> wanted) throws IOException {
         List<DecodeSlot> slots = new ArrayList<>();
         for (int i = 0; i < 2 * options.threads() + 1; i++) {
             slots.add(new DecodeSlot());
@@ -138,7 +144,7 @@ public final class CapsuleDecoder {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment basis = reader.basis(arena);
             try {
-                run(bind(reader.manifest().layout(), basis, options), slots, target, options, totalBytes, wanted);
+                run(bind(reader.manifest().layout(), basis, options), slots, target, firstToken, options, totalBytes, wanted);
             } finally {
                 reader.wipe(basis);
             }
@@ -149,7 +155,7 @@ public final class CapsuleDecoder {
         }
     }
 
-    private void run(Codec bound, List<DecodeSlot> slots, Optional<CacheSink> target, PipelineOptions options, long totalBytes, List<Integer> wanted) throws IOException {
+    private void run(Codec bound, List<DecodeSlot> slots, Optional<CacheSink> target, int firstToken, PipelineOptions options, long totalBytes, List<Integer> wanted) throws IOException {
         CacheLayout layout = reader.manifest().layout();
         OrderedRing.Stage<DecodeSlot> stage = new OrderedRing.Stage<>() {
             private long done;
@@ -170,7 +176,7 @@ public final class CapsuleDecoder {
             }
         };
         int jobs = wanted == null ? plan.size() : wanted.size();
-        new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(bound, options, reader, new TileOutput(layout, target.get(), options.kernels().memory()), target.get().isDevice())
+        new OrderedRing<>(options.threads(), slots, () -> target.isPresent() ? new DecodeWorker(bound, options, reader, new TileOutput(layout, target.get(), firstToken, options.kernels().memory()), target.get().isDevice())
                 : new VerifyWorker(bound, options, reader)).run(jobs, stage);
     }
 

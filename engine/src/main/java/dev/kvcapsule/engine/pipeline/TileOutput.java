@@ -1,6 +1,7 @@
 package dev.kvcapsule.engine.pipeline;
 
 import dev.kvcapsule.engine.cache.CacheLayout;
+import dev.kvcapsule.engine.cache.Part;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileTensor;
@@ -19,14 +20,17 @@ final class TileOutput implements AutoCloseable {
     private final TileShapes encoded;
     private final CacheSink sink;
     private final TileShapes own;
+    private final int firstToken;
     private final Scratch scratch;
     private final GrowingBuffer transposed = new GrowingBuffer();
 
     /**
      * @param encoded the layout of the capsule
+     * @param firstToken of the sink that the capsule's first one is
      * @param memory where the kernels' memory is, which the sink's is too if it is a device's
      */
-    TileOutput(CacheLayout encoded, CacheSink sink, MemoryPlace memory) {
+    TileOutput(CacheLayout encoded, CacheSink sink, int firstToken, MemoryPlace memory) {
+        this.firstToken = firstToken;
         this.scratch = new Scratch(sink.isDevice() ? memory : MemoryPlace.HOST);
         this.encoded = new TileShapes(encoded);
         this.sink = sink;
@@ -37,7 +41,13 @@ final class TileOutput implements AutoCloseable {
     List<TileTensor> open(Tile tile) {
         boolean whole = kept(tile) == tile.tokens();
         return encoded.tensors(tile, scratch, (layer, part) ->
-                whole && own.hasRowsInOrder(tile.subCache(), part) ? sink.inPlace(tile.subCache(), layer, part) : MemorySegment.NULL);
+                whole && own.hasRowsInOrder(tile.subCache(), part) ? home(tile.subCache(), layer, part) : MemorySegment.NULL);
+    }
+
+    /** Where the capsule's first token and those after it go, if they can be written there. */
+    private MemorySegment home(int sub, int layer, Part part) {
+        MemorySegment whole = sink.inPlace(sub, layer, part);
+        return whole.byteSize() == 0 ? whole : whole.asSlice(firstToken * sink.layout().subCaches().get(sub).layers().get(layer).rowBytes(part));
     }
 
     /** Writes what was decoded to the sink. */
@@ -53,7 +63,11 @@ final class TileOutput implements AutoCloseable {
     }
 
     private int kept(Tile tile) {
-        return Math.clamp(sink.layout().subCaches().get(tile.subCache()).cells() - (long) tile.firstToken(), 0, tile.tokens());
+        return Math.clamp(sink.layout().subCaches().get(tile.subCache()).cells() - (long) first(tile), 0, tile.tokens());
+    }
+
+    private int first(Tile tile) {
+        return firstToken + tile.firstToken();
     }
 
     private void scatter(Tile tile, int layer, TileTensor tensor, int kept) throws IOException {
@@ -61,7 +75,7 @@ final class TileOutput implements AutoCloseable {
         long rowBytes = tensor.layer().rowBytes(tensor.part());
         for (int t = 0; t < kept; ) {
             int run = run(tile, t, kept);
-            long cell = own.cell(tile.subCache(), tile.firstToken() + t);
+            long cell = own.cell(tile.subCache(), first(tile) + t);
             MemorySegment rows = tensor.rows().asSlice(t * rowBytes, run * rowBytes);
             switch (sub.order(tensor.part())) {
                 case TOKEN_MAJOR -> sink.write(tile.subCache(), layer, tensor.part(), cell * rowBytes, rows);
@@ -75,8 +89,8 @@ final class TileOutput implements AutoCloseable {
     /** How many tokens from t on have consecutive cells. */
     private int run(Tile tile, int t, int kept) {
         int run = 1;
-        long cell = own.cell(tile.subCache(), tile.firstToken() + t);
-        while (t + run < kept && own.cell(tile.subCache(), tile.firstToken() + t + run) == cell + run) {
+        long cell = own.cell(tile.subCache(), first(tile) + t);
+        while (t + run < kept && own.cell(tile.subCache(), first(tile) + t + run) == cell + run) {
             run++;
         }
         return run;

@@ -17,7 +17,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Instant;
-import java.util.Arrays;
 import java.util.Optional;
 
 /**
@@ -28,10 +27,9 @@ import java.util.Optional;
 public final class CapsuleOpening implements Opening {
     private final KeyProvider keys;
     private final RestorePolicy policy;
-    private final CryptoProvider crypto;
-    private final Envelope envelope;
-    private DataKey dataKey;
-    private FrameKeys frameKeys;
+    private final boolean incremental;
+    private final Envelope<SealClaims> envelope;
+    private final OpenedKeys opened;
     private boolean forked;
 
     /**
@@ -44,10 +42,25 @@ public final class CapsuleOpening implements Opening {
 
     /** The same with that provider. */
     public CapsuleOpening(KeyProvider keys, RestorePolicy policy, CryptoProvider crypto) {
+        this(keys, policy, crypto, false);
+    }
+
+    private CapsuleOpening(KeyProvider keys, RestorePolicy policy, CryptoProvider crypto, boolean incremental) {
         this.keys = keys;
         this.policy = policy;
-        this.crypto = crypto;
-        this.envelope = new Envelope(crypto);
+        this.incremental = incremental;
+        this.envelope = Envelope.ofCapsule(crypto);
+        this.opened = new OpenedKeys(keys, crypto);
+    }
+
+    /**
+     * Opens a capsule that may go on from chunks: whoever puts them together calls {@link #acceptWhole} when all of them have held, which is when the capsule is used.
+     *
+     * @param keys who verifies, and unwraps the data key
+     * @param policy what must hold
+     */
+    public static CapsuleOpening incremental(KeyProvider keys, RestorePolicy policy) {
+        return new CapsuleOpening(keys, policy, CryptoProvider.best(), true);
     }
 
     /** What the capsule is bound to; known once its manifest has been read. */
@@ -70,7 +83,8 @@ public final class CapsuleOpening implements Opening {
             envelope.checkValid(keys, now);
             checkGeneration();
             checkContext();
-            openDataKey();
+            checkWhole();
+            opened.open(claims());
             checkPrefix();
             return envelope.manifest();
         });
@@ -210,16 +224,16 @@ public final class CapsuleOpening implements Opening {
         }
     }
 
-    private void openDataKey() throws IOException {
-        dataKey = new DataKey(unwrap(), claims().capsuleId());
-        if (!MessageDigest.isEqual(dataKey.commitment(), claims().keyCommitment())) {
-            throw new CapsuleRefusedException(RefusalCode.DATA_KEY, "the data key is not the one that the manifest commits to");
+    /** What goes on from chunks holds the last tokens only: alone it is no cache. */
+    private void checkWhole() throws CapsuleRefusedException {
+        if (!incremental && !claims().chunks().isEmpty()) {
+            throw new CapsuleRefusedException(RefusalCode.INCOMPLETE, "is the end of an incremental capsule, whose first " + claims().chunkTokens()
+                    + " tokens are in " + claims().chunks().size() + " chunks: 'capsule export' puts them together");
         }
-    }
-
-    private byte[] unwrap() throws IOException {
-        byte[] context = CapsuleSeal.context(claims().capsuleId(), claims().tenant(), claims().epoch());
-        return keys.unwrap(claims().tenant(), claims().epoch(), claims().wrappedKey(), context);
+        PositionRange positions = claims().positions();
+        if (positions.end() > 0 && positions.first() != claims().chunkTokens() && !claims().chunks().isEmpty()) {
+            throw new CapsuleRefusedException(RefusalCode.WRONG_POSITIONS, "does not begin where its chunks end");
+        }
     }
 
     private void checkPrefix() throws CapsuleRefusedException {
@@ -230,18 +244,14 @@ public final class CapsuleOpening implements Opening {
         }
         int count = (int) claims().prefixTokens();
         if (count > wanted.get().length
-                || !MessageDigest.isEqual(PrefixDigest.of(dataKey.prefixSecret(), wanted.get(), count), claims().prefixDigest().get())) {
+                || !MessageDigest.isEqual(PrefixDigest.of(opened.dataKey().prefixSecret(), wanted.get(), count), claims().prefixDigest().get())) {
             throw new CapsuleRefusedException(RefusalCode.WRONG_PREFIX, "holds " + count + " tokens that are not the first ones of those wanted");
         }
     }
 
     @Override
-    public synchronized FrameOpener newOpener(long lastFrame) {
-        envelope.requireOpen();
-        if (frameKeys == null) {
-            frameKeys = new FrameKeys(claims().aead(), dataKey, claims().capsuleId(), envelope.manifestDigest(), lastFrame);
-        }
-        return new SealedFrames(frameKeys.aead(crypto), crypto.leafHash(), frameKeys, policy.log());
+    public FrameOpener newOpener(long lastFrame) {
+        return opened.newOpener(envelope, lastFrame, policy.log());
     }
 
     @Override
@@ -261,15 +271,32 @@ public final class CapsuleOpening implements Opening {
 
     @Override
     public void accept() throws IOException {
+        if (!incremental) {
+            acceptWhole();
+        }
+    }
+
+    /** Everything has been read and held, chunks included: checks once more what may have changed meanwhile, and notes the generation. */
+    public void acceptWhole() throws IOException {
         logged(() -> {
             envelope.checkStillValid(keys, policy.clock().instant());
-            // Whether the tenant's epoch still is good only its keeper knows, and says when it is asked for the key.
-            Arrays.fill(unwrap(), (byte) 0);
+            opened.checkStillGiven(claims());
             if (policy.generations().isPresent() && session().isPresent()) {
                 checkGeneration(policy.generations().get().raise(session().get(), claims().generation()));
             }
             return null;
         });
+    }
+
+    /**
+     * What opens a chunk that this capsule goes on from.
+     *
+     * @param index its number
+     * @throws IllegalStateException before the manifest has been read
+     */
+    public ChunkOpening chunk(int index) {
+        envelope.requireOpen();
+        return new ChunkOpening(keys, policy, claims(), envelope.manifest(), index);
     }
 
     @Override
@@ -280,13 +307,8 @@ public final class CapsuleOpening implements Opening {
     }
 
     @Override
-    public synchronized void close() {
+    public void close() {
         envelope.close();
-        if (dataKey != null) {
-            dataKey.close();
-        }
-        if (frameKeys != null) {
-            frameKeys.close();
-        }
+        opened.close();
     }
 }

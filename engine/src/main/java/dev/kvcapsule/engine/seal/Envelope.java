@@ -1,6 +1,7 @@
 package dev.kvcapsule.engine.seal;
 
 import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.Cbor;
 import dev.kvcapsule.engine.format.CborMap;
@@ -17,14 +18,22 @@ import java.security.MessageDigest;
 import java.time.Instant;
 import java.util.List;
 
-/** The public part of a sealed capsule while it is read: signed manifest, Merkle tree, signed trailer. */
-final class Envelope implements AutoCloseable {
+/** The public part of a sealed capsule or chunk while it is read: signed manifest, Merkle tree, signed trailer. */
+final class Envelope<C extends Claims> implements AutoCloseable {
     static final String MANIFEST_TYPE = "application/vnd.kvcapsule.manifest+cbor";
+    static final String CHUNK_TYPE = "application/vnd.kvcapsule.chunk+cbor";
     static final String TRAILER_TYPE = "application/vnd.kvcapsule.trailer+cbor";
 
     /** One capsule's only: a second one would be checked against the first one's keys and tree. */
     private enum Stage { NEW, READ, CLOSED }
 
+    /** Reads the field {@code seal}. */
+    interface Parser<C> {
+        C parse(CborMap map) throws MalformedDataException;
+    }
+
+    private final String type;
+    private final Parser<C> parser;
     private final MerkleTree tree = new MerkleTree();
     private final LeafHash hash;
     private CoseMessage message;
@@ -32,18 +41,30 @@ final class Envelope implements AutoCloseable {
     private List<VerificationKey> keys = List.of();
     private byte[] manifestDigest;
     private Manifest manifest;
-    private SealClaims claims;
+    private C claims;
     private volatile Stage stage = Stage.NEW;
 
-    Envelope(CryptoProvider crypto) {
+    private Envelope(CryptoProvider crypto, String type, Parser<C> parser) {
+        this.type = type;
+        this.parser = parser;
         this.hash = crypto.leafHash();
+    }
+
+    /** A capsule's. */
+    static Envelope<SealClaims> ofCapsule(CryptoProvider crypto) {
+        return new Envelope<>(crypto, MANIFEST_TYPE, SealClaims::of);
+    }
+
+    /** A chunk's, which is signed as what it is: neither can be taken for the other. */
+    static Envelope<ChunkClaims> ofChunk(CryptoProvider crypto) {
+        return new Envelope<>(crypto, CHUNK_TYPE, ChunkClaims::of);
     }
 
     Manifest manifest() {
         return manifest;
     }
 
-    SealClaims claims() {
+    C claims() {
         return claims;
     }
 
@@ -65,12 +86,12 @@ final class Envelope implements AutoCloseable {
         if (bytes.length > 0 && (bytes[0] & 0xe0) == 0xa0) {
             throw new CapsuleRefusedException(RefusalCode.UNSEALED, "is not sealed: anybody could have made or changed it");
         }
-        message = CoseMessage.parse(bytes, MANIFEST_TYPE, offset);
+        message = CoseMessage.parse(bytes, type, offset);
         signers = message.signers();
         manifestDigest = MerkleTree.sha256().digest(bytes);
         CborMap map = new CborMap(Cbor.read(ByteBuffer.wrap(message.payload()), offset), "manifest", offset);
         manifest = Manifest.of(map);
-        claims = SealClaims.of(map.map("seal"));
+        claims = parser.parse(map.map("seal"));
         map.end();
     }
 
@@ -134,6 +155,11 @@ final class Envelope implements AutoCloseable {
         }
         map.end();
         return trailer;
+    }
+
+    /** Over all frames but the trailer. */
+    byte[] root() {
+        return tree.root();
     }
 
     @Override

@@ -1,5 +1,9 @@
 package dev.kvcapsule.engine.seal;
 
+import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.format.CborMap;
+import java.util.HexFormat;
+import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
@@ -23,5 +27,18 @@ public record ModelIdentity(String id, Optional<String> weights, Optional<String
         if (!DIGEST.matcher(digest).matches()) {
             throw new IllegalArgumentException("a SHA-256 digest has 64 lower-case hexadecimal digits");
         }
+    }
+
+    /** Writes the fields of a manifest's claims. */
+    void put(Map<String, Object> map) {
+        map.put("model_id", id);
+        weights.ifPresent(digest -> map.put("weight_digest", HexFormat.of().parseHex(digest)));
+        tokenizer.ifPresent(digest -> map.put("tokenizer_digest", HexFormat.of().parseHex(digest)));
+    }
+
+    /** Reads them; empty if there are none. */
+    static Optional<ModelIdentity> of(CborMap map) throws MalformedDataException {
+        return map.has("model_id") ? Optional.of(new ModelIdentity(map.text("model_id"), SealClaims.digest(map, "weight_digest").map(HexFormat.of()::formatHex),
+                SealClaims.digest(map, "tokenizer_digest").map(HexFormat.of()::formatHex))) : Optional.empty();
     }
 }

@@ -2,7 +2,6 @@ package dev.kvcapsule.engine.seal;
 
 import dev.kvcapsule.engine.format.Cbor;
 import java.io.ByteArrayOutputStream;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -24,20 +23,44 @@ final class PrefixDigest {
      * @param count how many of the tokens, from the first one on
      */
     static byte[] of(byte[] secret, int[] tokens, int count) {
-        MessageDigest sha = MerkleTree.sha256();
         byte[] digest = secret;
         for (int start = 0; start < count; start += BLOCK) {
-            List<Object> ids = new ArrayList<>();
-            for (int t = start; t < Math.min(start + BLOCK, count); t++) {
-                ids.add((long) tokens[t]);
-            }
-            ByteArrayOutputStream block = new ByteArrayOutputStream();
-            block.write(ARRAY_OF_3);
-            block.writeBytes(Cbor.write(digest));
-            block.writeBytes(Cbor.write(ids));
-            block.write(NULL);
-            digest = sha.digest(block.toByteArray());
+            digest = next(digest, tokens, start, Math.min(start + BLOCK, count));
         }
         return digest;
+    }
+
+    /**
+     * The digests of several prefixes, one pass for all.
+     *
+     * @param ends their lengths: multiples of {@link #BLOCK}, rising
+     */
+    static List<byte[]> chain(byte[] secret, int[] tokens, List<Integer> ends) {
+        List<byte[]> digests = new ArrayList<>();
+        byte[] digest = secret;
+        int start = 0;
+        for (int end : ends) {
+            if (end % BLOCK != 0 || end <= start || end > tokens.length) {
+                throw new IllegalArgumentException("a prefix of " + end + " tokens behind one of " + start);
+            }
+            for (; start < end; start += BLOCK) {
+                digest = next(digest, tokens, start, start + BLOCK);
+            }
+            digests.add(digest);
+        }
+        return digests;
+    }
+
+    private static byte[] next(byte[] before, int[] tokens, int from, int to) {
+        List<Object> ids = new ArrayList<>();
+        for (int t = from; t < to; t++) {
+            ids.add((long) tokens[t]);
+        }
+        ByteArrayOutputStream block = new ByteArrayOutputStream();
+        block.write(ARRAY_OF_3);
+        block.writeBytes(Cbor.write(before));
+        block.writeBytes(Cbor.write(ids));
+        block.write(NULL);
+        return MerkleTree.sha256().digest(block.toByteArray());
     }
 }

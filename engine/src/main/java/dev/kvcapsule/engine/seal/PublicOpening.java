@@ -25,7 +25,7 @@ public final class PublicOpening implements Opening {
     private final Optional<VerificationKeys> keys;
     private final InstantSource clock;
     private final CryptoProvider crypto = CryptoProvider.best();
-    private final Envelope envelope = new Envelope(crypto);
+    private final Envelope<SealClaims> envelope = Envelope.ofCapsule(crypto);
 
     private PublicOpening(Optional<VerificationKeys> keys, InstantSource clock) {
         this.keys = keys;

@@ -5,11 +5,14 @@ import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.engine.format.Sealing;
 import dev.kvcapsule.engine.format.Trailer;
+import dev.kvcapsule.engine.increment.ChunkSource;
+import dev.kvcapsule.engine.increment.IncrementalDecoder;
 import dev.kvcapsule.engine.pipeline.CacheSink;
 import dev.kvcapsule.engine.pipeline.CapsuleDecoder;
 import dev.kvcapsule.engine.pipeline.CapsuleEncoder;
 import dev.kvcapsule.engine.pipeline.EncodeReport;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
+import dev.kvcapsule.engine.seal.CapsuleOpening;
 import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.ModelFacts;
 import java.io.IOException;
@@ -102,6 +105,31 @@ public final class CapsuleFiles {
             trailer = Optional.of(decoder.decode(sink, options));
         }
         return new DecodeReport(reader.manifest(), trailer, sink.layout(), out.size());
+    }
+
+    /**
+     * Decodes a capsule that may go on from chunks, from any source into a file that is open already.
+     *
+     * @param reader the capsule's, has not been read from yet
+     * @param opening what it is opened with: {@link CapsuleOpening#incremental}
+     * @param chunks where the chunks are; asked when the capsule itself has been read to its end
+     * @param out as for {@link #decode(CapsuleReader, Optional, OptionalInt, FileChannel, PipelineOptions)}
+     * @throws dev.kvcapsule.engine.CapsuleRefusedException if a part is missing or may not be restored
+     */
+    public static DecodeReport decode(CapsuleReader reader, CapsuleOpening opening, ChunkSource chunks, Optional<String> format, FileChannel out, PipelineOptions options)
+            throws IOException {
+        IncrementalDecoder decoder = new IncrementalDecoder(reader, opening);
+        try (Arena arena = Arena.ofShared()) {
+            List<MemorySegment> blobs = reader.blobs(arena);
+            try {
+                CacheFormats.Choice choice = format.isPresent() ? CacheFormats.choose(format.get(), OptionalInt.empty()) : CacheFormats.same(decoder.layout(), OptionalInt.empty());
+                CacheSink sink = CacheFileSink.create(choice.format().plan(decoder.layout(), blobs, choice.target()), out);
+                Trailer trailer = decoder.decode(sink, chunks, options);
+                return new DecodeReport(reader.manifest(), Optional.of(trailer), sink.layout(), out.size());
+            } finally {
+                blobs.forEach(reader::wipe);
+            }
+        }
     }
 
     /** Checks a capsule from end to end without writing anything. */

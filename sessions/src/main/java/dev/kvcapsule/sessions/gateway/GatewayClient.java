@@ -4,10 +4,14 @@ import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.CapsuleSummary;
+import dev.kvcapsule.engine.seal.ChunkRef;
 import dev.kvcapsule.engine.seal.PublicOpening;
 import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.InputFile;
 import dev.kvcapsule.serving.json.Json;
+import dev.kvcapsule.sessions.chunks.PartsSource;
+import dev.kvcapsule.store.ChunkStore;
+import dev.kvcapsule.store.StoreKey;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -21,6 +25,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -29,6 +36,8 @@ import java.util.OptionalLong;
 
 /** One gateway, and a token or certificate for it. Safe for use by many threads. */
 public final class GatewayClient implements AutoCloseable {
+    private static final String CAPSULE_TYPE = "application/vnd.kvcapsule";
+    private static final String PARTS_TYPE = "application/vnd.kvcapsule.parts";
     private static final int BUFFER = 1 << 20;
     private static final int LONGEST_ERROR = 64 << 10;
 
@@ -76,11 +85,14 @@ public final class GatewayClient implements AutoCloseable {
      * @param summary what it says of itself, every frame of it seen
      * @param id its id
      * @param expires until when it may be used
-     * @param bytes of it
+     * @param chunks that it goes on from, all of them in the store
+     * @param tokens of it, with theirs
+     * @param bytes of it, with theirs
+     * @param receivedBytes that were sent for it
      * @param stateBytes of the state it was made of
      * @param prefillRate tokens a second that the server evaluates; empty if the gateway has not measured it
      */
-    public record Exported(CapsuleSummary summary, String id, Instant expires, long bytes, long stateBytes, OptionalDouble prefillRate) {}
+    public record Exported(CapsuleSummary summary, String id, Instant expires, List<ChunkRef> chunks, long tokens, long bytes, long receivedBytes, long stateBytes, OptionalDouble prefillRate) {}
 
     /**
      * Fetches a slot as a capsule.
@@ -98,22 +110,76 @@ public final class GatewayClient implements AutoCloseable {
             if (response.statusCode() != 200) {
                 throw refused(response.statusCode(), body);
             }
-            try (AtomicOutput out = AtomicOutput.create(file)) {
-                byte[] piece = new byte[BUFFER];
-                for (int count = received(body, piece); count >= 0; count = received(body, piece)) {
-                    ByteBuffer bytes = ByteBuffer.wrap(piece, 0, count);
-                    while (bytes.hasRemaining()) {
-                        out.channel().write(bytes);
-                    }
-                }
-                out.commit();
+            receive(body, file);
+        }
+        return checked(file, response, Files.size(file));
+    }
+
+    /**
+     * Fetches a slot as a capsule that goes on from chunks, of which only those are sent that are not there. Where the cache cannot be cut, or the gateway knows of no chunks, it is a whole one.
+     *
+     * @param slot of the llama-server
+     * @param session that it is sealed for
+     * @param known chunks that may be there
+     * @param store takes new ones, which are on the disk before the capsule is
+     * @param file appears when all of it is there and its frames hold together
+     * @throws GatewayException if the gateway does not give it, or breaks off
+     * @throws dev.kvcapsule.store.StoreFullException if new chunks have no room
+     */
+    @SuppressWarnings("try") // the deadline works by being open
+    public Exported export(int slot, String session, Collection<ChunkRef> known, ChunkStore store, Path file) throws IOException {
+        List<Object> have = new ArrayList<>();
+        for (ChunkRef chunk : known) {
+            if (store.contains(new StoreKey(chunk.key()))) {
+                have.add(Map.of("id", chunk.id(), "address", chunk.address(), "root", chunk.root(), "tokens", chunk.tokens(), "bytes", chunk.bytes(), "expires",
+                        chunk.expires().getEpochSecond()));
             }
         }
-        try {
-            return exported(file, response);
+        HttpResponse<InputStream> response = send(request("slots/" + slot + "/export?incremental=true&session=" + encoded(session)).header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(Json.line(Map.of("have", have)))).build());
+        PartsReceiver parts = new PartsReceiver(store, file);
+        try (InputStream body = response.body(); BodyDeadline deadline = new BodyDeadline(body, total)) {
+            if (response.statusCode() != 200) {
+                throw refused(response.statusCode(), body);
+            }
+            if (!PARTS_TYPE.equals(response.headers().firstValue("Content-Type").orElse(""))) {
+                receive(body, file);
+                return checked(file, response, Files.size(file));
+            }
+            parts.read(body);
         } catch (IOException | RuntimeException e) {
             Files.deleteIfExists(file);
             throw e;
+        }
+        Exported exported = checked(file, response, parts.received());
+        for (ChunkRef chunk : exported.chunks()) {
+            if (!store.contains(new StoreKey(chunk.key()))) {
+                Files.deleteIfExists(file);
+                throw new GatewayException("answer", "the gateway's capsule goes on from a chunk that was neither here nor sent");
+            }
+        }
+        return exported;
+    }
+
+    private static Exported checked(Path file, HttpResponse<?> response, long received) throws IOException {
+        try {
+            return exported(file, response, received);
+        } catch (IOException | RuntimeException e) {
+            Files.deleteIfExists(file);
+            throw e;
+        }
+    }
+
+    private static void receive(InputStream body, Path file) throws IOException {
+        try (AtomicOutput out = AtomicOutput.create(file)) {
+            byte[] piece = new byte[BUFFER];
+            for (int count = received(body, piece); count >= 0; count = received(body, piece)) {
+                ByteBuffer bytes = ByteBuffer.wrap(piece, 0, count);
+                while (bytes.hasRemaining()) {
+                    out.channel().write(bytes);
+                }
+            }
+            out.commit();
         }
     }
 
@@ -126,10 +192,12 @@ public final class GatewayClient implements AutoCloseable {
     }
 
     /** Whether the tiles decrypt only the gateway can tell; that all of them are there, and are those that the signed trailer counts, anybody can. */
-    private static Exported exported(Path file, HttpResponse<?> response) throws IOException {
+    private static Exported exported(Path file, HttpResponse<?> response, long received) throws IOException {
         try (InputFile in = InputFile.open(file); PublicOpening opening = PublicOpening.showing()) {
             CapsuleSummary summary = CapsuleSummary.read(CapsuleReader.of(in.bytes(), opening));
-            return new Exported(summary, opening.claims().id(), opening.claims().expires(), in.bytes().byteSize(),
+            List<ChunkRef> chunks = opening.claims().chunks();
+            return new Exported(summary, opening.claims().id(), opening.claims().expires(), chunks, summary.manifest().layout().tokens() + opening.claims().chunkTokens(),
+                    in.bytes().byteSize() + chunks.stream().mapToLong(ChunkRef::bytes).sum(), received,
                     response.headers().firstValueAsLong("Capsule-State-Bytes").orElse(summary.manifest().layout().tensorBytes()),
                     response.headers().firstValue("Capsule-Prefill-Rate").map(text -> OptionalDouble.of(Double.parseDouble(text))).orElse(OptionalDouble.empty()));
         } catch (CapsuleRefusedException | MalformedDataException | NumberFormatException e) {
@@ -159,13 +227,22 @@ public final class GatewayClient implements AutoCloseable {
      * @throws GatewayException if the gateway refuses it or cannot be reached
      */
     public Restored restore(OptionalInt slot, String session, Path capsule, boolean fork) throws IOException {
+        return restore(slot, session, HttpRequest.BodyPublishers.ofFile(capsule), CAPSULE_TYPE, fork);
+    }
+
+    /** The same for a capsule that goes on from chunks. */
+    public Restored restore(OptionalInt slot, String session, PartsSource parts, boolean fork) throws IOException {
+        return restore(slot, session, HttpRequest.BodyPublishers.ofByteArrays(parts.pieces()), PARTS_TYPE, fork);
+    }
+
+    private Restored restore(OptionalInt slot, String session, HttpRequest.BodyPublisher body, String type, boolean fork) throws IOException {
         String path = "slots/" + (slot.isPresent() ? slot.getAsInt() : "any") + "/restore?session=" + encoded(session) + (fork ? "&fork=true" : "");
-        HttpResponse<InputStream> response = send(request(path).header("Content-Type", "application/vnd.kvcapsule").POST(HttpRequest.BodyPublishers.ofFile(capsule)).build());
-        try (InputStream body = response.body()) {
+        HttpResponse<InputStream> response = send(request(path).header("Content-Type", type).POST(body).build());
+        try (InputStream answer = response.body()) {
             if (response.statusCode() != 200) {
-                throw refused(response.statusCode(), body);
+                throw refused(response.statusCode(), answer);
             }
-            return restored(Json.readObject(new String(body.readNBytes(LONGEST_ERROR), StandardCharsets.UTF_8)));
+            return restored(Json.readObject(new String(answer.readNBytes(LONGEST_ERROR), StandardCharsets.UTF_8)));
         } catch (MalformedDataException e) {
             throw new GatewayException("answer", "the gateway's answer is not JSON");
         }
