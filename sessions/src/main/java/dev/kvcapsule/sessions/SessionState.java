@@ -1,7 +1,8 @@
 package dev.kvcapsule.sessions;
 
-import dev.kvcapsule.serving.json.Json;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.serving.json.Json;
+import dev.kvcapsule.sessions.fields.Fields;
 import dev.kvcapsule.sessions.workspace.Artifact;
 import dev.kvcapsule.sessions.workspace.Revision;
 import java.time.Instant;
