@@ -16,6 +16,7 @@ module dev.kvcapsule.sessions {
     exports dev.kvcapsule.sessions;
     exports dev.kvcapsule.sessions.fields;
     exports dev.kvcapsule.sessions.gateway;
+    exports dev.kvcapsule.sessions.pending;
     exports dev.kvcapsule.sessions.row;
     exports dev.kvcapsule.sessions.store;
     exports dev.kvcapsule.sessions.store.jdbc;

@@ -144,6 +144,9 @@ public final class MemorySessionStore implements SessionStore {
             throw new VersionConflictException(id, version.getAsLong(), found.session.version());
         }
         SessionEdit change = edit.of(found);
+        if (change.isNothing(found.session)) {
+            return found.session;
+        }
         long next = found.session.version() + 1;
         List<Stored> messages = new ArrayList<>(found.messages);
         change.removal().ifPresent(removal -> remove(messages, removal, next));

@@ -60,6 +60,11 @@ public record SessionEdit(Session session, List<Message> appended, List<Message>
         return new SessionEdit(session, appended, resolved, removal, ledger, List.copyOf(all));
     }
 
+    /** Whether it leaves a session as it is: then nothing is written, and its version stays. */
+    public boolean isNothing(Session before) {
+        return session.equals(before) && appended.isEmpty() && resolved.isEmpty() && removal.isEmpty() && ledger.isEmpty() && traces.isEmpty();
+    }
+
     /** All that its history is to say, in order. */
     public List<Trace> history() {
         List<Trace> all = new ArrayList<>();

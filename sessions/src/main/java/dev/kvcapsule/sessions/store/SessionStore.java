@@ -67,7 +67,7 @@ public interface SessionStore {
     Changes changesSince(String id, long version) throws IOException;
 
     /**
-     * Changes a session under the lock of its row.
+     * Changes a session under the lock of its row. A change that leaves everything as it is costs no version.
      *
      * @param version that it must have; empty for any
      * @return the row after it

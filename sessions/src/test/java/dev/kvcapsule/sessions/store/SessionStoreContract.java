@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.kvcapsule.sessions.pending.AgentSession;
+import dev.kvcapsule.sessions.pending.CrashingStore;
+import dev.kvcapsule.sessions.pending.RememberingTool;
 import dev.kvcapsule.sessions.row.CheckpointState;
 import dev.kvcapsule.sessions.row.CompactionMarker;
 import dev.kvcapsule.sessions.row.CompactionState;
@@ -175,7 +178,7 @@ abstract class SessionStoreContract {
         List<Message> all = List.of(Message.user("1"), Message.assistant("2"), Message.user("3"));
         store().edit("s1", OptionalLong.empty(), locked -> SessionEdit.of(locked.session()).append(all));
         store().edit("s1", OptionalLong.empty(), locked -> {
-            assertEquals(session.version() + 2, locked.session().version());
+            assertEquals(session.version() + 1, locked.session().version(), "what changes nothing has no version");
             assertEquals(all, locked.messages());
             assertEquals(Optional.of(all.getLast()), locked.last());
             assertEquals(Optional.of(all.get(1)), locked.message(all.get(1).id()));
@@ -269,6 +272,37 @@ abstract class SessionStoreContract {
         assertEquals(0, traces.deleteBefore(one.at()));
         assertEquals(1, traces.delete("s2"));
         assertEquals(2, traces.deleteBefore(Instant.now().plusSeconds(1)));
+    }
+
+    /** Killed before and behind every step of an answer, the same answer completes it: the question is gone, the tool has run once. */
+    @Test
+    void theSameAnswerCompletesExactlyOnceWhereverItsProgramWasKilled() throws IOException {
+        for (int steps = 0; steps < 9; steps++) {
+            CrashingStore program = new CrashingStore(store());
+            RememberingTool tool = new RememberingTool(program);
+            AgentSession session = AgentSession.create(program, Session.fresh("killed-" + steps));
+            session.append(Message.user("go"), Message.assistant("", new ToolCall("c", "rm", "{}")));
+            QuestionState question = QuestionState.ofPermission("c", new QuestionState.PermissionAsk("rm", Map.of(), Optional.empty()));
+            session.ask(question);
+            program.crashAfter(steps);
+            boolean killed = false;
+            try {
+                session.answer(question.questionId(), List.of("allow"), tool);
+            } catch (CrashingStore.Crash e) {
+                killed = true;
+            }
+            assertEquals(steps < 8, killed, "an answer is eight steps");
+            program.restart();
+            AgentSession again = AgentSession.open(program, session.id());
+            if (killed && steps < 7) {
+                assertEquals(Optional.of(question), again.row().question(), "nothing is lost");
+            }
+            again.answer(question.questionId(), List.of("allow"), tool);
+            again.answer(question.questionId(), List.of("allow"), tool);
+            assertFalse(again.row().isPending());
+            assertEquals(1, tool.effects());
+            assertEquals(RememberingTool.result(session.id() + ":" + question.questionId()), again.messages().getLast().content());
+        }
     }
 
     /** Defect: there was no row lock. */

@@ -170,7 +170,8 @@ final class JdbcSessionStore implements SessionStore {
             if (version.isPresent() && version.getAsLong() != found.session.version()) {
                 throw new VersionConflictException(id, version.getAsLong(), found.session.version());
             }
-            return write(tx, found, edit.of(new JdbcLockedSession(tx, found.key, found.session)));
+            SessionEdit change = edit.of(new JdbcLockedSession(tx, found.key, found.session));
+            return change.isNothing(found.session) ? found.session : write(tx, found, change);
         });
     }
 
