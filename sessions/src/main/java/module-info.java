@@ -14,6 +14,7 @@ module dev.kvcapsule.sessions {
     requires org.snakeyaml.engine;
 
     exports dev.kvcapsule.sessions;
+    exports dev.kvcapsule.sessions.compaction;
     exports dev.kvcapsule.sessions.fields;
     exports dev.kvcapsule.sessions.gateway;
     exports dev.kvcapsule.sessions.pending;
