@@ -17,10 +17,10 @@ import picocli.CommandLine.Command;
             "  capsule encode --help          what a command takes; 'capsule help encode' says the same",
             "  source <(capsule generate-completion)    completion for bash and zsh in this shell", "", "Environment:",
             "  JAVA_HOME          a JDK 25; the usual places are searched otherwise", "  CAPSULE_JAVA_OPTS  more options for the JVM, such as -Xmx1g",
-            "  CAPSULE_HOME       where keys/, bases/, store/ and sessions/ are (default: ~/.local/share/kvcapsule)", "  CAPSULE_KEYS_PASSWORD  password of an encrypted key registry", "  CAPSULE_LIBLLAMA   the folder of libllama, for 'capsule calibrate --text' and 'capsule report'", "", "Exit codes:",
+            "  CAPSULE_HOME       where keys/, bases/, store/, sessions/ and database/ are (default: ~/.local/share/kvcapsule)", "  CAPSULE_DATABASE   a PostgreSQL database of sessions, instead of the file in CAPSULE_HOME", "  CAPSULE_KEYS_PASSWORD  password of an encrypted key registry", "  CAPSULE_LIBLLAMA   the folder of libllama, for 'capsule calibrate --text' and 'capsule report'", "", "Exit codes:",
             "  0  done", "  1  a bug of ours", "  2  wrong usage", "  3  malformed input", "  4  refused", "  5  input/output"},
         subcommands = {DemoCommand.class, EncodeCommand.class, DecodeCommand.class, InspectCommand.class, VerifyCommand.class, KeysCommand.class, CompareCommand.class,
-            CalibrateCommand.class, ReportCommand.class, ServeCommand.class, CheckpointCommand.class, ResumeCommand.class, StatusCommand.class, DoctorCommand.class, BenchCommand.class, TrainCommand.class, AutoComplete.GenerateCompletion.class, CommandLine.HelpCommand.class})
+            CalibrateCommand.class, ReportCommand.class, ServeCommand.class, CheckpointCommand.class, ResumeCommand.class, StatusCommand.class, SessionsCommand.class, DoctorCommand.class, BenchCommand.class, TrainCommand.class, AutoComplete.GenerateCompletion.class, CommandLine.HelpCommand.class})
 public final class Main implements Runnable {
     @CommandLine.Spec
     private CommandLine.Model.CommandSpec spec;

@@ -103,7 +103,7 @@ class KilledTest {
 
     /** What is offered is whole: the state parses, and its capsule restores the very bytes. */
     private SessionState whole() throws Exception {
-        try (OpenSession session = new SessionFolder(home.resolve("sessions")).open("s1"); GatewayClient client = client()) {
+        try (OpenSession session = LocalSessions.in(home).open("s1"); GatewayClient client = client()) {
             SessionState found = session.read().orElseThrow();
             Resume resume = Resume.of(session, found, new Resume.Wish(Optional.of(client), OptionalInt.of(1), true, true, false));
             assertEquals(ResumeNote.RESTORED, resume.outcome().verdict(), resume.outcome()::toString);
@@ -181,7 +181,7 @@ class KilledTest {
             if (export) {
                 client.export(0, "s2", file);
             } else {
-                SessionFolder sessions = new SessionFolder(home.resolve("sessions"));
+                SessionFolder sessions = LocalSessions.in(home);
                 client.restore(OptionalInt.of(1), "s1", sessions.capsule("s1", sessions.read("s1").orElseThrow().capsule().orElseThrow()), true);
             }
             return true;

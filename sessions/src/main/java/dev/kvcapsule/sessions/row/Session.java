@@ -110,10 +110,10 @@ public record Session(String id, long version, long viewVersion, long messageCou
                 checkpoint, time);
     }
 
-    /** The same as another session, which begins now. @param at the last message of both; empty if there is none */
+    /** The same as another session, which begins now, and has no checkpoint yet. @param at the last message of both; empty if there is none */
     public Session forkedAs(String other, Optional<String> at) {
         Instant now = Instant.now();
-        return new Session(other, 0, 0, 0, now, now, CostData.NONE, Optional.of(id), at, question, openToolCalls, subagentCalls, permissionScope, compaction, checkpoint, Optional.empty());
+        return new Session(other, 0, 0, 0, now, now, CostData.NONE, Optional.of(id), at, question, openToolCalls, subagentCalls, permissionScope, compaction, Optional.empty(), Optional.empty());
     }
 
     /** The fields by name, as all ways in show them; without {@code messages}, which whoever shows them adds. */
