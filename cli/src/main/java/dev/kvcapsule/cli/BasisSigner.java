@@ -4,7 +4,6 @@ import dev.kvcapsule.engine.keys.KeyProvider;
 import dev.kvcapsule.engine.seal.FileSignature;
 import dev.kvcapsule.serving.files.AtomicOutput;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.HexFormat;
@@ -30,12 +29,6 @@ final class BasisSigner {
 
     /** @param digest of the basis, SHA-256 in hexadecimal */
     void sign(Path basis, String digest) throws IOException {
-        ByteBuffer signature = ByteBuffer.wrap(FileSignature.sign(HexFormat.of().parseHex(digest), kid, keys, Instant.now()));
-        try (AtomicOutput out = AtomicOutput.create(beside(basis))) {
-            while (signature.hasRemaining()) {
-                out.channel().write(signature);
-            }
-            out.commit();
-        }
+        AtomicOutput.write(beside(basis), FileSignature.sign(HexFormat.of().parseHex(digest), kid, keys, Instant.now()));
     }
 }

@@ -38,7 +38,7 @@ final class CommonOptions extends OutputOptions {
      * @param bases where shared bases are found
      */
     PipelineOptions pipeline(CodecSpec codec, long rawBytes, Progress progress, Bases bases) {
-        choice = DeviceChoice.of(device, ColdStart.kernels(codec, rawBytes));
+        choice = DeviceChoice.of(device, codec, ColdStart.kernels(codec, rawBytes));
         // One thread's tile is computed while another's is copied; a third is written.
         return new PipelineOptions(choice.isDevice() ? Math.max(2, threads()) : threads(), choice.kernels(), progress, bases);
     }

@@ -2,7 +2,6 @@ package dev.kvcapsule.cli;
 
 import dev.kvcapsule.serving.files.AtomicOutput;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -29,13 +28,7 @@ final class KeysExportCommand implements Callable<Integer> {
             output.out().print(set);
             return ExitCode.DONE;
         }
-        try (AtomicOutput out = AtomicOutput.create(file)) {
-            ByteBuffer bytes = ByteBuffer.wrap(set.getBytes(StandardCharsets.UTF_8));
-            while (bytes.hasRemaining()) {
-                out.channel().write(bytes);
-            }
-            out.commit();
-        }
+        AtomicOutput.write(file, set.getBytes(StandardCharsets.UTF_8));
         return ExitCode.DONE;
     }
 }

@@ -9,7 +9,9 @@ import dev.kvcapsule.gateway.Credentials;
 import dev.kvcapsule.gateway.Gateway;
 import dev.kvcapsule.gateway.GatewayOptions;
 import dev.kvcapsule.gateway.Limits;
+import dev.kvcapsule.gateway.ServerTls;
 import dev.kvcapsule.serving.files.FolderBases;
+import dev.kvcapsule.sessions.store.jdbc.SessionDatabase;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetSocketAddress;
@@ -17,6 +19,7 @@ import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine;
@@ -29,7 +32,8 @@ import picocli.CommandLine.Option;
         footerHeading = "%nExamples:%n", footer = {"  llama-server -m model.gguf --slot-save-path slots --port 8081 --cache-ram 0",
             "  capsule serve --upstream http://127.0.0.1:8081 --slot-dir slots --listen 127.0.0.1:8080 --tokens tokens.yaml --model model.gguf", "",
             "tokens.yaml, readable by its owner only; sha256:HEX in place of a token keeps it out of the file:",
-            "  0123456789abcdef0123: {org: acme, user: ann, permissions: [infer, export, restore, manage, metrics]}", "",
+            "  0123456789abcdef0123: {org: acme, user: ann, permissions: [infer, export, restore, manage, sessions, metrics]}",
+            "  cert:9F:86:D0:...: {org: acme, user: bob, permissions: [infer]}          # openssl x509 -in client.pem -noout -fingerprint -sha256", "",
             "Logs are JSON lines on standard error. docs/resume.md has the endpoints and what they promise."})
 final class ServeCommand implements Callable<Integer> {
     @Option(names = "--upstream", paramLabel = "URL", required = true, description = "The llama-server, http://HOST:PORT.")
@@ -41,8 +45,17 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--listen", paramLabel = "HOST:PORT", defaultValue = "127.0.0.1:8080", description = "Where to listen (default: ${DEFAULT-VALUE}); port 0 takes any that is free.")
     private String listen;
 
-    @Option(names = "--tokens", paramLabel = "FILE", required = true, description = "YAML: token -> org, user, permissions.")
+    @Option(names = "--tokens", paramLabel = "FILE", required = true, description = "YAML: token or certificate -> org, user, permissions.")
     private Path tokens;
+
+    @Option(names = "--tls-cert", paramLabel = "PEM", description = "The gateway's certificate: it then speaks https.")
+    private Path certificate;
+
+    @Option(names = "--tls-key", paramLabel = "PEM", description = "Its private key, PKCS #8, readable by its owner only.")
+    private Path certificateKey;
+
+    @Option(names = "--client-ca", paramLabel = "PEM", description = "Clients may show certificates of these authorities in place of a token.")
+    private Path clientAuthorities;
 
     @Option(names = "--profile", paramLabel = "P", description = "exact, fast, balanced (the default) or small.", converter = Profile.Converter.class)
     private Profile profile;
@@ -84,13 +97,16 @@ final class ServeCommand implements Callable<Integer> {
     @Mixin
     private KeyOptions keys;
 
+    @Mixin
+    private DatabaseOptions database;
+
     @CommandLine.Spec
     private CommandLine.Model.CommandSpec spec;
 
     @Override
     public Integer call() throws IOException, InterruptedException {
         PrintWriter err = spec.commandLine().getErr();
-        try (FolderBases bases = basis.open(Path.of("-")); Gateway gateway = Gateway.start(options(bases, err), err)) {
+        try (FolderBases bases = basis.open(Path.of("-")); SessionDatabase sessions = database.open(); Gateway gateway = Gateway.start(options(bases, err), Optional.of(sessions), err)) {
             if (model.file() == null) {
                 err.println("capsule: note: without --model capsules are bound to no model, and one of another model is only refused where its size differs");
             }
@@ -132,11 +148,18 @@ final class ServeCommand implements Callable<Integer> {
                 // A tenant without a key is told now, not at its first checkpoint.
                 folder.epoch(organisation);
             }
-            return new GatewayOptions(address(), upstream, slotDir, kept, credentials, folder, kid, lifetime,
+            return new GatewayOptions(address(), tls(), upstream, slotDir, kept, credentials, folder, kid, lifetime,
                     new GenerationFolder(SealOptions.generations(keys)), codec, pipeline, model.facts(), model.identity(err), limits);
         } catch (IllegalArgumentException e) {
             throw new Failures.UsageException(e.getMessage());
         }
+    }
+
+    private Optional<ServerTls> tls() {
+        if (certificate == null && (certificateKey != null || clientAuthorities != null) || certificate != null && certificateKey == null) {
+            throw new Failures.UsageException("--tls-cert and --tls-key go together, --client-ca with both");
+        }
+        return Optional.ofNullable(certificate).map(file -> new ServerTls(file, certificateKey, Optional.ofNullable(clientAuthorities)));
     }
 
     private InetSocketAddress address() {

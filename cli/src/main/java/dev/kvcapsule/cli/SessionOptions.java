@@ -3,6 +3,7 @@ package dev.kvcapsule.cli;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.sessions.GatewayNote;
 import dev.kvcapsule.sessions.SessionState;
+import dev.kvcapsule.sessions.gateway.ClientTls;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
 import dev.kvcapsule.sessions.row.Session;
 import dev.kvcapsule.sessions.store.NoSuchSessionException;
@@ -19,11 +20,20 @@ import picocli.CommandLine.Option;
 
 /** Where sessions are, and the gateway that has their capsules. */
 final class SessionOptions extends OutputOptions {
-    @Option(names = "--gateway", paramLabel = "URL", description = "The gateway, http://HOST:PORT (default: the one of the last checkpoint).")
+    @Option(names = "--gateway", paramLabel = "URL", description = "The gateway, http://HOST:PORT or https (default: the one of the last checkpoint).")
     private URI gateway;
 
     @Option(names = "--token-file", paramLabel = "F", description = "Holds the bearer token, on its first line (default: the one of the last checkpoint).")
     private Path tokenFile;
+
+    @Option(names = "--ca", paramLabel = "PEM", description = "Whom the certificate of an https gateway is from (default: whom Java trusts).")
+    private Path authorities;
+
+    @Option(names = "--cert", paramLabel = "PEM", description = "A certificate of one's own, in place of a token.")
+    private Path certificate;
+
+    @Option(names = "--cert-key", paramLabel = "PEM", description = "Its private key, PKCS #8.")
+    private Path certificateKey;
 
     @Option(names = "--slot", paramLabel = "N", description = "The slot of the llama-server (default: that of the last checkpoint, else 0).")
     private Integer slot;
@@ -65,29 +75,50 @@ final class SessionOptions extends OutputOptions {
     Optional<GatewayNote> note(Optional<SessionState> last) {
         Optional<GatewayNote> before = last.flatMap(SessionState::gateway);
         if (gateway == null && before.isEmpty()) {
-            if (tokenFile != null) {
-                throw new Failures.UsageException("--token-file is for a gateway: give --gateway");
+            if (tokenFile != null || authorities != null || certificate != null || certificateKey != null) {
+                throw new Failures.UsageException("--token-file, --ca and --cert are for a gateway: give --gateway");
             }
             return Optional.empty();
         }
-        String token = tokenFile != null ? tokenFile.toAbsolutePath().toString() : before.map(GatewayNote::tokenFile)
-                .orElseThrow(() -> new Failures.UsageException("--gateway takes a token: give --token-file"));
+        if (certificate == null ^ certificateKey == null) {
+            throw new Failures.UsageException("--cert and --cert-key go together");
+        }
         if (slot != null && slot < 0) {
             throw new Failures.UsageException("--slot " + slot + " is negative");
         }
-        return Optional.of(new GatewayNote(gateway != null ? gateway.toString() : before.get().url(), token, slot != null ? slot : before.map(GatewayNote::slot).orElse(0)));
+        ClientTls tls = before.map(GatewayNote::tls).orElse(ClientTls.NONE);
+        Optional<String> token = before.flatMap(GatewayNote::tokenFile);
+        if (certificate != null) {
+            tls = new ClientTls(tls.authorities(), Optional.of(new ClientTls.Identity(certificate.toAbsolutePath(), certificateKey.toAbsolutePath())));
+            token = Optional.empty();
+        }
+        if (authorities != null) {
+            tls = new ClientTls(Optional.of(authorities.toAbsolutePath()), tls.identity());
+        }
+        if (tokenFile != null) {
+            token = Optional.of(tokenFile.toAbsolutePath().toString());
+        }
+        if (token.isEmpty() && tls.identity().isEmpty()) {
+            throw new Failures.UsageException("--gateway takes a token or a certificate: give --token-file, or --cert and --cert-key");
+        }
+        return Optional.of(new GatewayNote(gateway != null ? gateway.toString() : before.get().url(), token, tls, slot != null ? slot : before.map(GatewayNote::slot).orElse(0)));
     }
 
     GatewayClient client(GatewayNote note) throws IOException {
-        // Not as UTF-8: what is none is no token, and said as such.
-        String token = Inputs.about(note.tokenFile(), () -> Files.readString(Path.of(note.tokenFile()), StandardCharsets.ISO_8859_1)).lines().findFirst().orElse("").strip();
-        if (!GatewayClient.isToken(token)) {
-            throw new MalformedDataException(note.tokenFile() + ": a token is one line of printable ASCII");
-        }
+        Optional<String> token = note.tokenFile().isPresent() ? Optional.of(token(note.tokenFile().get())) : Optional.empty();
         try {
-            return new GatewayClient(URI.create(note.url()), token, timeLimit);
+            return new GatewayClient(URI.create(note.url()), token, note.tls(), timeLimit);
         } catch (IllegalArgumentException e) {
             throw new Failures.UsageException(e.getMessage());
         }
+    }
+
+    private static String token(String file) throws IOException {
+        // Not as UTF-8: what is none is no token, and said as such.
+        String token = Inputs.about(file, () -> Files.readString(Path.of(file), StandardCharsets.ISO_8859_1)).lines().findFirst().orElse("").strip();
+        if (!GatewayClient.isToken(token)) {
+            throw new MalformedDataException(file + ": a token is one line of printable ASCII");
+        }
+        return token;
     }
 }

@@ -10,6 +10,7 @@ import dev.kvcapsule.sessions.Resume;
 import dev.kvcapsule.sessions.ResumeNote;
 import dev.kvcapsule.sessions.SessionFolder;
 import dev.kvcapsule.sessions.SessionState;
+import dev.kvcapsule.sessions.gateway.ClientTls;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
 import dev.kvcapsule.sessions.gateway.GatewayException;
 import dev.kvcapsule.testdata.Samples;
@@ -98,7 +99,7 @@ class KilledTest {
     }
 
     private GatewayClient client() throws Exception {
-        return new GatewayClient(gateway.address(), TOKEN, Duration.ofMinutes(1));
+        return new GatewayClient(gateway.address(), Optional.of(TOKEN), ClientTls.NONE, Duration.ofMinutes(1));
     }
 
     /** What is offered is whole: the state parses, and its capsule restores the very bytes. */
@@ -151,6 +152,30 @@ class KilledTest {
         try (Stream<Path> files = Files.list(home.resolve("sessions/s1"))) {
             assertEquals(3, files.count(), "state, capsule and lock: what killed clients left is gone");
         }
+    }
+
+    @Test
+    void aClientKilledDuringAResumeLeavesTheSessionAsItWas() throws Exception {
+        try (Child first = checkpoint("0")) {
+            assertEquals(0, first.await(), first.err());
+        }
+        long start = System.nanoTime();
+        try (Child resume = resume()) {
+            assertEquals(0, resume.await(), resume.err());
+        }
+        long whole = (System.nanoTime() - start) / 1_000_000;
+        for (int point = 1; point <= 5; point++) {
+            try (Child resume = resume()) {
+                Thread.sleep(whole * (point + 1) / 7);
+                resume.kill();
+            }
+            assertEquals("0", whole().notes().objective().orElseThrow());
+            eventuallyNoSlotFiles();
+        }
+    }
+
+    private Child resume() throws Exception {
+        return Child.capsule(work, home, 48, "resume", "s1", "--slot", 1);
     }
 
     @Test

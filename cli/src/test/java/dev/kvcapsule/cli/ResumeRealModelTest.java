@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(value = 10, unit = TimeUnit.MINUTES)
 class ResumeRealModelTest {
-    private static final int TOKENS = 1000;
+    private static final int TOKENS = 3000;
     private static final String TOKEN = "ann-token-0123456789";
 
     @TempDir
@@ -64,13 +64,17 @@ class ResumeRealModelTest {
         port = Child.freePort();
         startServer();
         // A heap that is smaller than the state: memory does not grow with the context.
-        gateway = Child.gateway(work, home, 48, "--upstream", "http://127.0.0.1:" + port, "--slot-dir", work.resolve("slots"), "--tokens", work.resolve("tokens.yaml"), "--model", model,
-                "--profile", "exact");
+        startGateway(48, "exact");
+    }
+
+    private void startGateway(int megabytes, String profile) throws Exception {
+        gateway = Child.gateway(work, home, megabytes, "--upstream", "http://127.0.0.1:" + port, "--slot-dir", work.resolve("slots"), "--tokens", work.resolve("tokens.yaml"), "--model", model,
+                "--profile", profile);
     }
 
     private void startServer() throws Exception {
         // One thread: two that wait for each other take far longer where other programs want the processors, too.
-        server = Child.start(work, "llama-server", Map.of("LD_LIBRARY_PATH", Path.of(binary).getParent().toString()), List.of(binary, "-m", model, "-ngl", 0, "-t", 1, "-c", 2048, "-np", 1,
+        server = Child.start(work, "llama-server", Map.of("LD_LIBRARY_PATH", Path.of(binary).getParent().toString()), List.of(binary, "-m", model, "-ngl", 0, "-t", 1, "-c", 4096, "-np", 1,
                 "--host", "127.0.0.1", "--port", port, "--slot-save-path", work.resolve("slots"), "--cache-ram", 0));
         server.awaitReady(URI.create("http://127.0.0.1:" + port + "/health"));
     }
@@ -139,8 +143,8 @@ class ResumeRealModelTest {
 
         Map<String, Object> resumed = capsule("resume", "s1", "--json");
         assertEquals("restored", resumed.get("verdict"), resumed::toString);
-        assertEquals(TOKENS - 1L, resumed.get("tokens_reused"));
-        assertEquals(1L, resumed.get("tokens_evaluated"), "llama-server evaluates the last token of any prompt");
+        assertEquals((long) TOKENS, resumed.get("tokens_reused"));
+        assertEquals(1L, resumed.get("tokens_evaluated"), "the one that measures it");
         assertTrue((Double) resumed.get("prefill_seconds_saved") > 0, resumed::toString);
         assertEquals(List.of(), slotFiles());
 
@@ -149,13 +153,37 @@ class ResumeRealModelTest {
         assertEquals((long) question.size(), timing(answer, "prompt_n"));
         assertEquals(uninterrupted, answer.get("tokens"), "token for token");
 
+        smallDivergesLate(both, uninterrupted);
         serverKilledDuringRestore();
+    }
+
+    /** What the smallest profile costs the text: its greedy answer leaves the uninterrupted one somewhere, and that is told. */
+    private void smallDivergesLate(List<Object> both, Object uninterrupted) throws Exception {
+        gateway.close();
+        startGateway(256, "small");
+        assertEquals("restored", capsule("resume", "s1", "--gateway", gateway.address(), "--json").get("verdict"));
+        Map<String, Object> made = capsule("checkpoint", "--session", "s2", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile, "--json");
+        assertTrue((Double) made.get("ratio") > 6, made::toString);
+        Map<String, Object> resumed = capsule("resume", "s2", "--json");
+        assertEquals("restored", resumed.get("verdict"), resumed::toString);
+        assertEquals((long) TOKENS, resumed.get("tokens_reused"));
+        List<?> expected = (List<?>) uninterrupted;
+        List<?> answer = (List<?>) complete(both, expected.size()).get("tokens");
+        int same = 0;
+        while (same < expected.size() && expected.get(same).equals(answer.get(same))) {
+            same++;
+        }
+        System.out.printf("profile small, %.1fx smaller: %d of %d greedy tokens are those of the uninterrupted session%n", made.get("ratio"), same, expected.size());
+        assertTrue(same > 0, () -> expected + ", " + answer);
+        gateway.close();
+        startGateway(48, "exact");
+        assertEquals("restored", capsule("resume", "s1", "--gateway", gateway.address(), "--json").get("verdict"));
     }
 
     /** Killed at any moment of a restore, the server leaves a verdict, and the next one takes the same capsule. */
     private void serverKilledDuringRestore() throws Exception {
         for (int millis : new int[] {400, 900, 1300}) {
-            try (Child resume = Child.capsule(work, home, 48, "resume", "s1", "--json")) {
+            try (Child resume = Child.capsule(work, home, 48, "resume", "s1", "--gateway", gateway.address(), "--json")) {
                 Thread.sleep(millis);
                 server.kill();
                 assertEquals(0, resume.await(), resume.err());
@@ -164,7 +192,7 @@ class ResumeRealModelTest {
             assertEquals(List.of(), slotFiles());
             startServer();
         }
-        assertEquals("restored", capsule("resume", "s1", "--json").get("verdict"));
+        assertEquals("restored", capsule("resume", "s1", "--gateway", gateway.address(), "--json").get("verdict"));
         Map<String, Object> status = capsule("status", "s1", "--json");
         assertEquals("usable", ((Map<?, ?>) status.get("capsule")).get("verdict"));
         assertEquals("restored", ((Map<?, ?>) status.get("last_resume")).get("verdict"));

@@ -6,9 +6,10 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermission;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.security.cert.CertificateEncodingException;
+import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -26,11 +27,13 @@ import org.snakeyaml.engine.v2.nodes.Tag;
 import org.snakeyaml.engine.v2.schema.FailsafeSchema;
 
 /**
- * Bearer tokens and who they stand for. The file is YAML, one entry a token: {@code TOKEN: {org: O, user: U, permissions: [infer, export, ...]}}, where a token of
- * the form {@code sha256:HEX} is the digest of one that the file does not tell. Only digests are kept in memory.
+ * Bearer tokens and clients' certificates, and who they stand for. The file is YAML, one entry each: {@code TOKEN: {org: O, user: U, permissions: [infer, export, ...]}}. A token of
+ * the form {@code sha256:HEX} is the digest of one that the file does not tell; {@code cert:HEX} is the SHA-256 of a certificate (its DER form, as {@code openssl x509 -fingerprint -sha256}
+ * gives it, with or without colons), which TLS must have found to be valid and the client's. Only digests are kept in memory.
  */
 public final class Credentials {
     private static final String DIGEST_PREFIX = "sha256:";
+    private static final String CERTIFICATE_PREFIX = "cert:";
     private static final int SHORTEST = 16;
     private static final long MAX_BYTES = 1 << 20;
     private static final String SCHEME = "Bearer ";
@@ -46,7 +49,8 @@ public final class Credentials {
         }
     }
 
-    private record Entry(byte[] digest, Principal principal) {}
+    /** @param certificate whether the digest is a certificate's, not a token's */
+    private record Entry(byte[] digest, boolean certificate, Principal principal) {}
 
     private final List<Entry> entries;
 
@@ -79,11 +83,12 @@ public final class Credentials {
         for (Map.Entry<?, ?> entry : map.entrySet()) {
             String where = file + ", entry " + (entries.size() + 1);
             String token = String.valueOf(entry.getKey());
-            clear |= !token.startsWith(DIGEST_PREFIX);
-            entries.add(new Entry(digest(token, where), principal(entry.getValue(), where)));
+            boolean certificate = token.startsWith(CERTIFICATE_PREFIX);
+            clear |= !certificate && !token.startsWith(DIGEST_PREFIX);
+            entries.add(new Entry(certificate ? hex(token, CERTIFICATE_PREFIX, where) : digest(token, where), certificate, principal(entry.getValue(), where)));
         }
         if (clear) {
-            requirePrivate(file);
+            PrivateFiles.require(file, "holds tokens (sha256:HEX in place of one keeps it out of the file)");
         }
         return new Credentials(entries);
     }
@@ -95,27 +100,31 @@ public final class Credentials {
 
     private static byte[] digest(String token, String where) throws IOException {
         if (token.startsWith(DIGEST_PREFIX)) {
-            try {
-                byte[] digest = HexFormat.of().parseHex(token.substring(DIGEST_PREFIX.length()));
-                if (digest.length == 32) {
-                    return digest;
-                }
-            } catch (IllegalArgumentException e) {
-                // Said below, together with digests that are too short.
-            }
-            throw new MalformedDataException(where + ": sha256: takes 64 hexadecimal digits");
+            return hex(token, DIGEST_PREFIX, where);
         }
         if (token.length() < SHORTEST) {
             throw new MalformedDataException(where + ": a token of less than " + SHORTEST + " characters can be guessed");
         }
-        return sha256(token);
+        return sha256(token.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static byte[] hex(String entry, String prefix, String where) throws IOException {
+        try {
+            byte[] digest = HexFormat.of().parseHex(entry.substring(prefix.length()).replace(":", ""));
+            if (digest.length == 32) {
+                return digest;
+            }
+        } catch (IllegalArgumentException e) {
+            // Said below, together with digests that are too short.
+        }
+        throw new MalformedDataException(where + ": " + prefix + " takes 64 hexadecimal digits");
     }
 
     private static Principal principal(Object value, String where) throws IOException {
         if (!(value instanceof Map<?, ?> fields) || !Set.of("org", "user", "permissions").containsAll(fields.keySet())
                 || !(fields.get("org") instanceof String org) || !(fields.get("user") instanceof String user)
                 || !(fields.get("permissions") instanceof List<?> names)) {
-            throw new MalformedDataException(where + ": expected {org: O, user: U, permissions: [infer, export, restore, manage, metrics]}");
+            throw new MalformedDataException(where + ": expected {org: O, user: U, permissions: [infer, export, restore, manage, sessions, metrics]}");
         }
         try {
             EnumSet<Permission> permissions = EnumSet.noneOf(Permission.class);
@@ -128,16 +137,6 @@ public final class Credentials {
         }
     }
 
-    private static void requirePrivate(Path file) throws IOException {
-        if (!Files.getFileStore(file).supportsFileAttributeView("posix")) {
-            return;
-        }
-        Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(file);
-        if (permissions.contains(PosixFilePermission.GROUP_READ) || permissions.contains(PosixFilePermission.OTHERS_READ)) {
-            throw new IOException(file + " holds tokens and can be read by others: run chmod 600 on it, or keep digests (sha256:...) in it");
-        }
-    }
-
     /**
      * Whom a request's credentials stand for. Every entry is compared, each in a time that does not depend on where the digests differ.
      *
@@ -147,19 +146,31 @@ public final class Credentials {
         if (authorization == null || !authorization.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
             return Optional.empty();
         }
-        byte[] presented = sha256(authorization.substring(SCHEME.length()).strip());
+        return find(sha256(authorization.substring(SCHEME.length()).strip().getBytes(StandardCharsets.UTF_8)), false);
+    }
+
+    /** Whom a client's certificate stands for, which TLS has found to be valid and the client's own. */
+    Optional<Principal> authenticate(X509Certificate certificate) {
+        try {
+            return find(sha256(certificate.getEncoded()), true);
+        } catch (CertificateEncodingException e) {
+            return Optional.empty();
+        }
+    }
+
+    private Optional<Principal> find(byte[] digest, boolean certificate) {
         Principal found = null;
         for (Entry entry : entries) {
-            if (MessageDigest.isEqual(entry.digest, presented)) {
+            if (MessageDigest.isEqual(entry.digest, digest) && entry.certificate == certificate) {
                 found = entry.principal;
             }
         }
         return Optional.ofNullable(found);
     }
 
-    private static byte[] sha256(String token) {
+    private static byte[] sha256(byte[] bytes) {
         try {
-            return MessageDigest.getInstance("SHA-256").digest(token.getBytes(StandardCharsets.UTF_8));
+            return MessageDigest.getInstance("SHA-256").digest(bytes);
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("SHA-256", e);
         }

@@ -16,6 +16,7 @@ import java.util.Optional;
  * What a gateway takes.
  *
  * @param listen where it listens; port 0 takes any that is free
+ * @param tls its certificate; empty for plain HTTP
  * @param upstream the llama-server, {@code http://HOST:PORT}
  * @param slotDir the folder that the llama-server was given as {@code --slot-save-path}, on a disk of this machine; this gateway's alone
  * @param store the folder of capsules that are kept
@@ -30,7 +31,7 @@ import java.util.Optional;
  * @param model what capsules are bound to; empty binds them to no model, and then only the llama-server's own checks keep caches of another one out
  * @param limits what it lets itself be asked for
  */
-public record GatewayOptions(InetSocketAddress listen, URI upstream, Path slotDir, Path store, Credentials credentials, KeyProvider keys, String signer, Duration lifetime,
+public record GatewayOptions(InetSocketAddress listen, Optional<ServerTls> tls, URI upstream, Path slotDir, Path store, Credentials credentials, KeyProvider keys, String signer, Duration lifetime,
         GenerationStore generations, Codec codec, PipelineOptions pipeline, ModelFacts facts, Optional<ModelIdentity> model, Limits limits) {
     /** @throws IllegalArgumentException if the upstream is no plain HTTP address */
     public GatewayOptions {

@@ -37,7 +37,7 @@ final class LlamaServer {
 
     /** What evaluating a prompt took. @param evaluated tokens that were evaluated. @param reused tokens that were there already. @param promptSeconds for those that were evaluated */
     record Evaluation(long evaluated, long reused, double promptSeconds) {
-        /** Whether all that could be reused was: llama-server evaluates the last token of any prompt. Half a prompt that is evaluated again is no restored one. */
+        /** Whether all that could be reused was: llama-server evaluates one token of any prompt. Half a prompt that is evaluated again is no restored one. */
         boolean isReuse() {
             return evaluated <= 1;
         }

@@ -25,19 +25,21 @@ import java.util.OptionalInt;
 
 /**
  * A capsule into a slot. It is decoded while it arrives, into a file of its own that the server does not know; only when every tile, the trailer and the seal hold does the
- * server hear of it. Then what the server reuses is measured, by having it evaluate the very tokens of the capsule, and the state is put back as it was.
+ * server hear of it. Then what the server reuses is measured ({@link ReuseProbe}), and the state is put back.
  */
 final class SlotRestore {
     private final GatewayOptions options;
     private final LlamaServer server;
     private final Slots slots;
     private final SlotFolder folder;
+    private final ReuseProbe probe;
 
     SlotRestore(GatewayOptions options, LlamaServer server, Slots slots, SlotFolder folder) {
         this.options = options;
         this.server = server;
         this.slots = slots;
         this.folder = folder;
+        this.probe = new ReuseProbe(server);
     }
 
     /**
@@ -112,10 +114,9 @@ final class SlotRestore {
         long measured = restored;
         long again = restored;
         if (tokens.isPresent()) {
-            evaluation = Optional.of(server.evaluate(slot, tokens.get()));
+            evaluation = Optional.of(probe.measure(slot, tokens.get()));
             measured = System.nanoTime();
             if (evaluation.get().isReuse()) {
-                // Its last token has been evaluated anew, with other rounding than the first time: what was saved is put back, to the bit.
                 server.restore(slot, name);
             }
             again = System.nanoTime();

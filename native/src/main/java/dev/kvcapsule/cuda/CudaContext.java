@@ -4,7 +4,6 @@ import dev.kvcapsule.cuda.driver.CudaDriver;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -24,8 +23,7 @@ public final class CudaContext implements AutoCloseable {
     private final AtomicBoolean closed = new AtomicBoolean();
     private final Leaks.Mark mark;
     private final AtomicReference<CudaException> remembered = new AtomicReference<>();
-    /** Address and size of everything that is known to be the device's. */
-    private final ConcurrentSkipListMap<Long, Long> memory = new ConcurrentSkipListMap<>();
+    private final DeviceRanges memory = new DeviceRanges();
 
     private CudaContext(int device) {
         this.device = device;
@@ -153,10 +151,10 @@ public final class CudaContext implements AutoCloseable {
         long address = Driver.out("cuMemAlloc of " + bytes + " bytes", pointer -> CudaDriver.cuMemAlloc_v2(pointer, bytes));
         Leaks.Mark owner = Leaks.watch(arena, bytes + " bytes of the device's memory");
         opened();
-        memory.put(address, bytes);
+        memory.add(address, bytes);
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, gone -> {
             owner.close();
-            memory.remove(address);
+            memory.remove(address, bytes);
             free(() -> CudaDriver.cuMemFree_v2(address), "cuMemFree");
         });
     }
@@ -181,29 +179,25 @@ public final class CudaContext implements AutoCloseable {
     }
 
     /**
-     * Memory of the device that somebody else has allocated, and keeps until the arena is closed.
+     * Memory of the device that somebody else has allocated, and keeps until the arena is closed. The same memory, or parts of it, may be adopted any number of times: each ends on its own.
      *
      * @param arena ends its use here
      * @param address as the device knows it
      * @param bytes from there on
+     * @throws IllegalArgumentException if there can be no such memory
      */
     @SuppressWarnings("restricted") // the device's address becomes a segment
     public MemorySegment adopt(Arena arena, long address, long bytes) {
-        if (address == 0 || bytes < 1) {
+        if (address <= 0 || bytes < 1 || bytes > Long.MAX_VALUE - address) {
             throw new IllegalArgumentException("no memory of a device: " + bytes + " bytes at 0x" + Long.toHexString(address));
         }
-        var known = memory.floorEntry(address);
-        if (known != null && address + bytes <= known.getKey() + known.getValue()) {
-            return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
-        }
-        memory.put(address, bytes);
-        return MemorySegment.ofAddress(address).reinterpret(bytes, arena, gone -> memory.remove(address));
+        memory.add(address, bytes);
+        return MemorySegment.ofAddress(address).reinterpret(bytes, arena, gone -> memory.remove(address, bytes));
     }
 
     /** Whether a segment lies in the device's memory. */
     boolean isDevice(MemorySegment segment) {
-        var below = memory.floorEntry(segment.address());
-        return below != null && segment.address() - below.getKey() < below.getValue();
+        return memory.covers(segment.address());
     }
 
     /**

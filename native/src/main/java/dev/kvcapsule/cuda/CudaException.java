@@ -6,7 +6,6 @@ import dev.kvcapsule.engine.kernel.DeviceException;
 public class CudaException extends DeviceException {
     private static final long serialVersionUID = 1;
 
-    private final String call;
     private final String name;
     private final int code;
 
@@ -18,14 +17,8 @@ public class CudaException extends DeviceException {
      */
     CudaException(String call, int code, String name, String text) {
         super(call + ": " + name + " (" + code + "): " + text);
-        this.call = call;
         this.code = code;
         this.name = name;
-    }
-
-    /** The driver's function, with what it was asked for. */
-    public String call() {
-        return call;
     }
 
     /** Name of the error, such as CUDA_ERROR_INVALID_VALUE. */

@@ -1,5 +1,7 @@
 package dev.kvcapsule.cuda;
 
+import dev.kvcapsule.engine.kernel.DeviceKernel;
+import dev.kvcapsule.engine.kernel.ElementType;
 import dev.kvcapsule.engine.kernel.RopeKernel;
 import dev.kvcapsule.engine.kernel.RopeTable;
 import dev.kvcapsule.engine.memory.MemoryPlace;
@@ -8,8 +10,6 @@ import java.util.Objects;
 
 /** {@link RopeKernel} on the device. */
 final class CudaRope implements RopeKernel {
-    private static final int F32 = 2;
-
     private final Device device;
     private final HostOperands fallback;
     private final RopeKernel host;
@@ -33,9 +33,8 @@ final class CudaRope implements RopeKernel {
         }
         try (Operation operation = device.begin()) {
             long data = operation.inOut(rows, offset, bytes);
-            long angles = operation.table(table) + 4L * firstRow * table.pairs();
-            Parameters parameters = operation.parameters().put(data).put(angles).put(angles + Lane.tableBytes(table)).put(F32).put(channels).put(table.pairs())
-                    .put(pairing == Pairing.HALVES).put(headDim).put(0).put(tokens).put(inverse ? -1f : 1f);
+            DeviceKernel.Rows turned = new DeviceKernel.Rows(rows, ElementType.F32, new DeviceKernel.Turn(table, pairing, headDim));
+            Parameters parameters = RowParameters.begin(operation, data, turned, firstRow, channels).put(tokens).put(inverse ? -1f : 1f);
             operation.launchFor(Kernel.ROPE_ROTATE, tokens, channels, parameters);
             operation.finish();
         } catch (CudaOutOfMemoryException e) {

@@ -29,6 +29,10 @@ final class Device implements AutoCloseable {
         return context;
     }
 
+    Functions functions() {
+        return functions;
+    }
+
     /** Begins an operation in the calling thread's lane. */
     Operation begin() {
         return new Operation(lane(), functions);
@@ -44,10 +48,12 @@ final class Device implements AutoCloseable {
         return lane;
     }
 
-    /** Waits for every lane. */
+    /** Waits for every lane, whatever happens to one. */
     synchronized void synchronize() {
         context.enter();
-        lanes.forEach(owned -> owned.lane().stream().synchronize());
+        List<Closing.Step> steps = new ArrayList<>();
+        lanes.forEach(owned -> steps.add(owned.lane().stream()::synchronize));
+        Closing.all(steps);
     }
 
     private synchronized Lane adopt() {

@@ -37,8 +37,6 @@ import java.util.Map;
  * order of tokens, [token][head][channel].
  */
 public final class DeviceCache implements TileSource, CacheSink, AutoCloseable {
-    private static final int ZEROED_AT_ONCE = 256;
-
     private record Key(int sub, int layer, Part part) {}
 
     /** Where a tensor is: in one piece if there are no pages. */
@@ -52,7 +50,6 @@ public final class DeviceCache implements TileSource, CacheSink, AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final Map<Key, Place> places = new HashMap<>();
     private final Map<Integer, Table> tables = new HashMap<>();
-    private final Map<Long, MemorySegment> adopted = new HashMap<>();
     private final List<MemorySegment> blobs = new ArrayList<>();
 
     /**
@@ -72,11 +69,11 @@ public final class DeviceCache implements TileSource, CacheSink, AutoCloseable {
     }
 
     private long bytes(int sub, int layer, Part part) {
-        return layout.subCaches().get(sub).layers().get(layer).rowBytes(part) * layout.subCaches().get(sub).cells();
+        return rowBytes(sub, layer, part) * layout.subCaches().get(sub).cells();
     }
 
-    private MemorySegment adopt(long address, long bytes) {
-        return adopted.computeIfAbsent(address, key -> device.context().adopt(arena, address, bytes));
+    private long rowBytes(int sub, int layer, Part part) {
+        return layout.subCaches().get(sub).layers().get(layer).rowBytes(part);
     }
 
     /**
@@ -87,7 +84,7 @@ public final class DeviceCache implements TileSource, CacheSink, AutoCloseable {
      * @param address as the device knows it
      */
     public DeviceCache put(int sub, int layer, Part part, long address) {
-        return put(sub, layer, part, adopt(address, bytes(sub, layer, part)));
+        return put(sub, layer, part, device.context().adopt(arena, address, bytes(sub, layer, part)));
     }
 
     /**
@@ -104,15 +101,20 @@ public final class DeviceCache implements TileSource, CacheSink, AutoCloseable {
     }
 
     /**
-     * Says which blocks hold the tokens of a sub-cache.
+     * Says which blocks hold the tokens of a sub-cache; said again, it holds for the tensors that have been put already. A table that is refused changes nothing.
      *
-     * @throws IllegalArgumentException if there are too few
+     * @throws IllegalArgumentException if there are too few, or a token then lies outside the pages of a tensor
      */
     public DeviceCache setPages(int sub, PageTable pages) {
         int[] blocks = pages.blocks();
         if ((long) blocks.length * pages.blockTokens() < layout.subCaches().get(sub).cells()) {
             throw new IllegalArgumentException(pages + " do not hold " + layout.subCaches().get(sub).cells() + " tokens");
         }
+        places.forEach((key, place) -> {
+            if (key.sub() == sub && place.pages() != null) {
+                requireWithin(pages, place.pages(), sub, key.layer(), key.part());
+            }
+        });
         MemorySegment there = device.context().allocate(arena, Math.max(4, 4L * blocks.length));
         try (Arena temporary = Arena.ofConfined()) {
             MemorySegment host = temporary.allocate(Math.max(4, 4L * blocks.length), 4);
@@ -131,15 +133,19 @@ public final class DeviceCache implements TileSource, CacheSink, AutoCloseable {
      */
     public DeviceCache put(int sub, int layer, Part part, PagedTensor tensor) {
         Table table = tables.get(sub);
-        long rowBytes = layout.subCaches().get(sub).layers().get(layer).rowBytes(part);
         if (table == null) {
             throw new IllegalArgumentException("sub-cache " + sub + " has no page table yet");
         }
-        if (table.pages().end(tensor, layout.subCaches().get(sub).cells(), rowBytes) > tensor.bytes()) {
+        requireWithin(table.pages(), tensor, sub, layer, part);
+        places.put(new Key(sub, layer, part), new Place(device.context().adopt(arena, tensor.address(), tensor.bytes()), tensor));
+        return this;
+    }
+
+    /** A kernel believes the table: what it leads to has to be the tensor's. */
+    private void requireWithin(PageTable pages, PagedTensor tensor, int sub, int layer, Part part) {
+        if (!pages.fits(tensor, layout.subCaches().get(sub).cells(), rowBytes(sub, layer, part))) {
             throw new IllegalArgumentException("the page table leads out of the " + tensor.bytes() + " bytes of " + part.letter() + " of layer " + layer);
         }
-        places.put(new Key(sub, layer, part), new Place(adopt(tensor.address(), tensor.bytes()), tensor));
-        return this;
     }
 
     /** Adds the next blob, in the host's memory. */
@@ -197,9 +203,30 @@ public final class DeviceCache implements TileSource, CacheSink, AutoCloseable {
         return tensors;
     }
 
-    /** Rows out of pages, or into them. */
+    /** Rows out of pages, or into them; without memory for all of them in pieces, without any token by token. */
     private void move(int sub, Place place, long first, int tokens, long rowBytes, MemorySegment rows, boolean scatter) {
+        if (tokens == 0) {
+            return;
+        }
         Table table = tables.get(sub);
+        try {
+            Pieces.run(device, tokens, 1, (from, count) -> {
+                launch(table, place, first + from, count, rowBytes, rows.asSlice(from * rowBytes, count * rowBytes), scatter);
+                return 0;
+            });
+        } catch (CudaOutOfMemoryException e) {
+            for (int token = 0; token < tokens; token++) {
+                long at = table.pages().offset(place.pages(), first + token);
+                if (scatter) {
+                    memory.copy(rows, token * rowBytes, place.memory(), at, rowBytes);
+                } else {
+                    memory.copy(place.memory(), at, rows, token * rowBytes, rowBytes);
+                }
+            }
+        }
+    }
+
+    private void launch(Table table, Place place, long first, int tokens, long rowBytes, MemorySegment rows, boolean scatter) {
         PagedTensor pages = place.pages();
         try (Operation operation = device.begin()) {
             long at = scatter ? operation.in(rows, 0, tokens * rowBytes) : operation.out(rows, 0, tokens * rowBytes);
@@ -221,7 +248,7 @@ public final class DeviceCache implements TileSource, CacheSink, AutoCloseable {
     @Override
     public void write(int sub, int layer, Part part, long offset, MemorySegment bytes) {
         Place place = place(sub, layer, part);
-        long rowBytes = layout.subCaches().get(sub).layers().get(layer).rowBytes(part);
+        long rowBytes = rowBytes(sub, layer, part);
         if (place.pages() == null) {
             memory.copy(bytes, 0, place.memory(), offset, bytes.byteSize());
         } else {
@@ -236,31 +263,33 @@ public final class DeviceCache implements TileSource, CacheSink, AutoCloseable {
 
     @Override
     public void discard() {
-        places.forEach((key, place) -> {
-            if (place.pages() == null) {
-                memory.fill(place.memory(), (byte) 0);
-            } else {
-                zeroPages(key, place);
-            }
-        });
-        synchronize();
+        List<Closing.Step> steps = new ArrayList<>();
+        // What other threads have asked for would be written after the zeros.
+        steps.add(this::synchronize);
+        places.forEach((key, place) -> steps.add(() -> zero(key, place)));
+        steps.add(this::synchronize);
+        Closing.all(steps);
     }
 
-    private void zeroPages(Key key, Place place) {
-        SubCache sub = layout.subCaches().get(key.sub());
-        long rowBytes = sub.layers().get(key.layer()).rowBytes(key.part());
-        try (Arena temporary = Arena.ofConfined()) {
-            MemorySegment zeros = temporary.allocate(ZEROED_AT_ONCE * rowBytes, 16);
-            for (int first = 0; first < sub.cells(); first += ZEROED_AT_ONCE) {
-                move(key.sub(), place, first, Math.min(ZEROED_AT_ONCE, sub.cells() - first), rowBytes, zeros, true);
-            }
+    private void zero(Key key, Place place) {
+        if (place.pages() == null) {
+            memory.fill(place.memory(), (byte) 0);
+            return;
+        }
+        // What lies between the rows is somebody else's.
+        PagedTensor tensor = place.pages();
+        PageTable pages = tables.get(key.sub()).pages();
+        long rowBytes = rowBytes(key.sub(), key.layer(), key.part());
+        int cells = layout.subCaches().get(key.sub()).cells();
+        int together = tensor.tokenBytes() == rowBytes ? pages.blockTokens() : 1;
+        for (long token = 0; token < cells; token += together) {
+            memory.fill(place.memory().asSlice(pages.offset(tensor, token), Math.min(together, cells - token) * rowBytes), (byte) 0);
         }
     }
 
     /** Ends its use of the tensors, which stay where they are. No thread may be using it. */
     @Override
     public void close() {
-        device.synchronize();
-        arena.close();
+        Closing.all(List.of(device::synchronize, arena::close));
     }
 }

@@ -18,22 +18,20 @@ import dev.kvcapsule.engine.kernel.TransformScratch;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import java.util.function.IntFunction;
 
-/** Each kernel on made-up rows that are hard enough (outliers, zeros, subnormal numbers): its bytes against the scalar kernels', its speed on rows that are in the device's memory. */
+/**
+ * Each kernel on made-up rows that are hard enough (outliers, zeros, subnormal numbers): its bytes against the scalar kernels', and the speed of many on rows that are in the device's memory. Codecs are here,
+ * what works element by element in {@link GpuElements}, pages in {@link GpuPages}.
+ */
 final class GpuKernels {
     static final int CHANNELS = 1024;
-    private static final int HEAD = 128;
+    static final int HEAD = 128;
     /** Rows that are compared: the scalar kernels take their time. */
-    private static final int COMPARED = 512;
+    static final int COMPARED = 512;
     private static final int STREAMS = 264;
     private static final int STREAM_SYMBOLS = 1 << 18;
 
@@ -43,15 +41,17 @@ final class GpuKernels {
     private final DeviceMemory memory;
     private final int tokens;
     private final int rounds;
-    private final List<Line> lines = new ArrayList<>();
+    private final Consumer<Line> lines;
 
-    GpuKernels(CudaKernels cuda, Kernels host, int tokens, int rounds) {
+    /** @param lines hears each result as it comes */
+    GpuKernels(CudaKernels cuda, Kernels host, int tokens, int rounds, Consumer<Line> lines) {
         this.cuda = cuda;
         this.host = host;
         this.device = cuda.kernels(host).device();
         this.memory = new DeviceMemory(cuda.device());
         this.tokens = tokens;
         this.rounds = rounds;
+        this.lines = lines;
     }
 
     /** The results of one run; the reference has one for each output of the device. */
@@ -62,16 +62,16 @@ final class GpuKernels {
     /** A case in both directions. */
     private record Pair(String name, Case encode, Case decode, long[] outputBytes) {}
 
-    List<Line> lines() {
+    void run() {
         try (Arena arena = Arena.ofShared()) {
             for (ElementType type : ElementType.values()) {
                 rows(arena, type);
             }
-            matrices();
-            streams();
-            lines.add(restore());
         }
-        return lines;
+        new GpuElements(cuda, host, tokens, rounds, lines).run();
+        new GpuPages(cuda, tokens, rounds, lines).run();
+        matrices();
+        streams();
     }
 
     private void rows(Arena arena, ElementType type) {
@@ -149,8 +149,8 @@ final class GpuKernels {
             }
             double encode = measured ? moved / GpuSpeed.seconds(stream, rounds, () -> pair.encode().run(device, tokens, there, outputs, back)) / 1e9 : 0;
             double decode = measured ? moved / GpuSpeed.seconds(stream, rounds, () -> pair.decode().run(device, tokens, there, outputs, back)) / 1e9 : 0;
-            lines.add(new Line("encode " + pair.name(), encoded, encode, ""));
-            lines.add(new Line("decode " + pair.name(), decoded, decode, ""));
+            lines.accept(new Line("encode " + pair.name(), encoded, encode, ""));
+            lines.accept(new Line("decode " + pair.name(), decoded, decode, ""));
         }
     }
 
@@ -173,49 +173,7 @@ final class GpuKernels {
         return same;
     }
 
-    /** 4-bit codes in pinned memory to rows on the device: two threads, so that one's codes come while the other's are restored. */
-    private Line restore() {
-        long codeRow = CHANNELS / 2;
-        int count = (int) Math.min(tokens, PinnedRing.BYTES / codeRow);
-        QuantShape shape = new QuantShape(QuantShape.Grouping.CHANNELS, 4, 32, ElementType.F16, ElementType.F16, count, CHANNELS);
-        try (Arena arena = Arena.ofShared(); ExecutorService threads = Executors.newFixedThreadPool(2)) {
-            MemorySegment pinned = cuda.context().allocatePinned(arena, shape.codeBytes());
-            pinned.fill((byte) 0x35);
-            List<Future<?>> running = new ArrayList<>();
-            long start = System.nanoTime();
-            for (int thread = 0; thread < 2; thread++) {
-                running.add(threads.submit(() -> restore(shape, pinned)));
-            }
-            for (Future<?> one : running) {
-                one.get();
-            }
-            double rate = 2.0 * rounds * shape.codeBytes() / (System.nanoTime() - start);
-            return new Line("restore from pinned memory, GB/s of 4-bit codes", true, rate, "");
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException(e);
-        } catch (ExecutionException e) {
-            throw e.getCause() instanceof RuntimeException runtime ? runtime : new IllegalStateException(e);
-        }
-    }
-
-    private void restore(QuantShape shape, MemorySegment pinned) {
-        try (Arena arena = Arena.ofShared()) {
-            cuda.context().enter();
-            MemorySegment codes = memory.allocate(arena, shape.codeBytes());
-            MemorySegment parameters = memory.allocate(arena, 2 * shape.parameters());
-            MemorySegment rows = memory.allocate(arena, shape.rowBytes());
-            memory.fill(parameters, (byte) 0x11);
-            CudaStream stream = cuda.device().lane().stream();
-            for (int i = 0; i < rounds; i++) {
-                stream.upload(pinned, codes.address(), shape.codeBytes());
-                device.dequantize(shape, codes, parameters, parameters, new DeviceKernel.Rows(rows, ElementType.F16, null));
-            }
-            stream.synchronize();
-        }
-    }
-
-    private static RopeTable table(Arena arena, int tokens) {
+    static RopeTable table(Arena arena, int tokens) {
         int[] positions = new int[tokens];
         double[] frequencies = new double[HEAD / 2];
         for (int t = 0; t < tokens; t++) {
@@ -227,7 +185,7 @@ final class GpuKernels {
         return new RopeTable(arena, positions, frequencies);
     }
 
-    private static void fill(ElementType type, MemorySegment rows) {
+    static void fill(ElementType type, MemorySegment rows) {
         SplittableRandom random = new SplittableRandom(7);
         long elements = rows.byteSize() / type.bytes();
         for (long i = 0; i < elements; i++) {
@@ -274,8 +232,8 @@ final class GpuKernels {
             there.transform().analyze(basis, x, 0, width, projected[1], 0, components, rows, scratch);
             host.transform().synthesize(basis, projected[0], 0, components, restored[0], 0, width, rows, scratch);
             there.transform().synthesize(basis, projected[0], 0, components, restored[1], 0, width, rows, scratch);
-            lines.add(new Line("projection on a basis", projected[0].mismatch(projected[1]) < 0, 0, ""));
-            lines.add(new Line("sums of a basis's components", restored[0].mismatch(restored[1]) < 0, 0, ""));
+            lines.accept(new Line("projection on a basis", projected[0].mismatch(projected[1]) < 0, 0, ""));
+            lines.accept(new Line("sums of a basis's components", restored[0].mismatch(restored[1]) < 0, 0, ""));
         }
     }
 
@@ -297,15 +255,15 @@ final class GpuKernels {
             CudaRans rans = new CudaRans(cuda.device(), memory, host.rans());
             boolean encoded = rans.encode(symbols, count, tables, RansContexts.constant(0), coded[1]) == bytes
                     && coded[0].asSlice(0, bytes).mismatch(coded[1].asSlice(0, bytes)) < 0;
-            lines.add(new Line("rANS encode", encoded, 0, ""));
+            lines.accept(new Line("rANS encode", encoded, 0, ""));
             MemorySegment decoded = arena.allocate(count, 64);
             rans.decode(coded[0].asSlice(0, bytes), decoded, count, tables, RansContexts.constant(0));
             double seconds = rans.secondsOfMany(coded[0].asSlice(0, bytes), count, tables, Math.max(1, Math.min(STREAMS, tokens)), rounds);
             double rate = (double) Math.max(1, Math.min(STREAMS, tokens)) * count / seconds / 1e9;
-            lines.add(new Line("rANS decode, " + Math.min(STREAMS, tokens) + " streams a launch, GB/s of symbols", decoded.mismatch(symbols) < 0, rate,
+            lines.accept(new Line("rANS decode, " + Math.min(STREAMS, tokens) + " streams a launch, GB/s of symbols", decoded.mismatch(symbols) < 0, rate,
                     String.format(Locale.ROOT, "%.0f GB/s of the f16 rows that 4-bit codes stand for", 4 * rate)));
         } catch (MalformedDataException e) {
-            lines.add(new Line("rANS decode", false, 0, e.getMessage()));
+            lines.accept(new Line("rANS decode", false, 0, e.getMessage()));
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.kvcapsule.cuda;
 
 import dev.kvcapsule.engine.kernel.DeviceKernel;
 import dev.kvcapsule.engine.kernel.ElementType;
+import dev.kvcapsule.engine.kernel.ErrorSums;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.MxBlocks;
 import dev.kvcapsule.engine.kernel.QuantShape;
@@ -13,9 +14,6 @@ import java.lang.foreign.ValueLayout;
 
 /** What a device does in one go, on the processor and step by step: for when the device has no memory left. What is in its memory is fetched and brought back. */
 final class HostDeviceKernel implements DeviceKernel {
-    private static final int ERROR_CHAINS = 8;
-    private static final int SQUARE_CHAINS = 4;
-
     private final MemoryPlace memory;
     private final Kernels host;
 
@@ -35,12 +33,7 @@ final class HostDeviceKernel implements DeviceKernel {
     }
 
     private MemorySegment fetched(Arena arena, MemorySegment segment, long bytes) {
-        if (!memory.isDevice(segment)) {
-            return segment;
-        }
-        MemorySegment copy = arena.allocate(Math.max(1, bytes), 64);
-        memory.copy(segment, 0, copy, 0, bytes);
-        return copy;
+        return HostOperands.fetched(memory, arena, segment, bytes);
     }
 
     private MemorySegment room(Arena arena, MemorySegment segment, long bytes) {
@@ -170,45 +163,31 @@ final class HostDeviceKernel implements DeviceKernel {
     public boolean measure(MemorySegment x, MemorySegment y, ElementType type, long count, int piece, double[] sums) {
         sums[0] = 0;
         sums[1] = 0;
+        long bytes = count * type.bytes();
+        int most = (int) Math.min(piece, count);
         try (Arena arena = Arena.ofConfined()) {
-            Rows original = new Rows(x, type, null);
-            Rows decoded = new Rows(y, type, null);
-            float[] a = floats(arena, original, 1, Math.toIntExact(count)).toArray(ValueLayout.JAVA_FLOAT);
-            float[] b = floats(arena, decoded, 1, Math.toIntExact(count)).toArray(ValueLayout.JAVA_FLOAT);
-            for (int from = 0; from < count; from += piece) {
-                int end = (int) Math.min(count, (long) from + piece);
-                float[] differences = new float[end - from];
-                float[] values = new float[end - from];
-                for (int i = 0; i < values.length; i++) {
-                    values[i] = a[from + i];
-                    differences[i] = a[from + i] - b[from + i];
-                }
-                double error = squares(differences, ERROR_CHAINS);
+            MemorySegment original = fetched(arena, x, bytes);
+            MemorySegment decoded = fetched(arena, y, bytes);
+            MemorySegment floats = arena.allocate(Math.max(1, 4L * most), 64);
+            float[] a = new float[most];
+            float[] b = new float[most];
+            for (long from = 0; from < count; from += piece) {
+                int here = (int) Math.min(count - from, piece);
+                load(original, type, from, here, floats, a);
+                load(decoded, type, from, here, floats, b);
+                double error = ErrorSums.squaredErrors(a, b, here);
                 if (!Double.isFinite(error)) {
                     return false;
                 }
                 sums[0] += error;
-                sums[1] += squares(values, SQUARE_CHAINS);
+                sums[1] += ErrorSums.squares(a, here);
             }
             return true;
         }
     }
 
-    /** Some binary32 sums side by side, their sum in binary64 as pairs of neighbours, then what is left. */
-    private static double squares(float[] values, int chains) {
-        float[] sums = new float[chains];
-        int whole = values.length / chains * chains;
-        for (int i = 0; i < whole; i++) {
-            sums[i % chains] += values[i] * values[i];
-        }
-        double sum = 0;
-        for (int i = 0; i < chains; i += 2) {
-            double pair = (double) sums[i] + sums[i + 1];
-            sum = i == 0 ? pair : sum + pair;
-        }
-        for (int i = whole; i < values.length; i++) {
-            sum += (double) values[i] * values[i];
-        }
-        return sum;
+    private void load(MemorySegment values, ElementType type, long first, int count, MemorySegment floats, float[] out) {
+        host.convert().toF32(type, values, first * type.bytes(), floats, 0, count);
+        MemorySegment.copy(floats, ValueLayout.JAVA_FLOAT, 0, out, 0, count);
     }
 }

@@ -26,8 +26,8 @@ final class HostOperands {
     void run(MemorySegment in, MemorySegment out, Work work) {
         device.lane().shrink();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment from = fetched(arena, in);
-            MemorySegment to = fetched(arena, out);
+            MemorySegment from = fetched(memory, arena, in, in.byteSize());
+            MemorySegment to = fetched(memory, arena, out, out.byteSize());
             work.on(from, to);
             if (memory.isDevice(out)) {
                 memory.copy(to, 0, out, 0, out.byteSize());
@@ -35,12 +35,13 @@ final class HostOperands {
         }
     }
 
-    private MemorySegment fetched(Arena arena, MemorySegment segment) {
+    /** The host's copy of a segment's first bytes; the segment itself if it is the host's. */
+    static MemorySegment fetched(MemoryPlace memory, Arena arena, MemorySegment segment, long bytes) {
         if (!memory.isDevice(segment)) {
             return segment;
         }
-        MemorySegment copy = arena.allocate(Math.max(1, segment.byteSize()), 64);
-        memory.copy(segment, 0, copy, 0, segment.byteSize());
+        MemorySegment copy = arena.allocate(Math.max(1, bytes), 64);
+        memory.copy(segment, 0, copy, 0, bytes);
         return copy;
     }
 }

@@ -128,7 +128,7 @@ final class Operation implements AutoCloseable {
 
     /** A grid of some blocks. */
     void launch(Kernel kernel, int blocksX, int blocksY, int threads, int sharedBytes, Parameters parameters) {
-        Driver.check(CudaDriver.cuLaunchKernel(functions.get(kernel), blocksX, blocksY, 1, threads, 1, 1, sharedBytes, lane.stream().handle(), parameters.pointers(), MemorySegment.NULL),
+        Driver.check(CudaDriver.cuLaunchKernel(functions.launched(kernel), blocksX, blocksY, 1, threads, 1, 1, sharedBytes, lane.stream().handle(), parameters.pointers(), MemorySegment.NULL),
                 "cuLaunchKernel of " + kernel.symbol());
     }
 

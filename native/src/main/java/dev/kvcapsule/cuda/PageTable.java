@@ -22,14 +22,25 @@ public record PageTable(int blockTokens, int[] blocks) {
         return blocks.clone();
     }
 
-    /** The last byte that is read of a tensor, plus one. */
-    long end(PagedTensor tensor, int tokens, long rowBytes) {
-        long end = 0;
-        for (int token = 0; token < tokens; token += blockTokens) {
-            int last = Math.min(tokens - token, blockTokens) - 1;
-            end = Math.max(end, Math.addExact(Math.multiplyExact(blocks[token / blockTokens], tensor.blockBytes()), Math.addExact(last * tensor.tokenBytes(), rowBytes)));
+    /** Where a token's row begins in a tensor. @throws ArithmeticException if that is beyond all memory */
+    long offset(PagedTensor tensor, long token) {
+        long block = Math.multiplyExact(blocks[Math.toIntExact(token / blockTokens)], tensor.blockBytes());
+        return Math.addExact(block, Math.multiplyExact(token % blockTokens, tensor.tokenBytes()));
+    }
+
+    /** Whether the rows of all these tokens lie in a tensor. */
+    boolean fits(PagedTensor tensor, long tokens, long rowBytes) {
+        try {
+            for (long token = 0; token < tokens; token += blockTokens) {
+                long last = Math.min(tokens, token + blockTokens) - 1;
+                if (Math.addExact(offset(tensor, last), rowBytes) > tensor.bytes()) {
+                    return false;
+                }
+            }
+            return true;
+        } catch (ArithmeticException e) {
+            return false;
         }
-        return end;
     }
 
     @Override

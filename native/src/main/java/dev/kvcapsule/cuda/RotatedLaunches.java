@@ -53,7 +53,8 @@ final class RotatedLaunches {
             long to = operation.out(means, 0, 2L * shape.channels());
             long from = operation.in(rows.memory(), 0, shape.tokens() * rowBytes);
             Parameters parameters = RowParameters.begin(operation, from, rows, 0, shape.channels());
-            rotation(parameters, shape, shape.constants(), 0, 0, to, 0, 0);
+            // The kernel looks at nothing else of the structure Rotated: what is not put is zero.
+            parameters.put(0L).put(0L).put(to).put(0L).put(0L).put(0.0).put(0f).put(0f).put(shape.tokens()).put(0).put(0).put(0).put(0).put(RowParameters.number(shape.parameter()));
             operation.launchFor(Kernel.ROTATED_MEANS, shape.channels(), parameters);
             operation.finish();
         }

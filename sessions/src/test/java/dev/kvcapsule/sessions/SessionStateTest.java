@@ -5,9 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.sessions.gateway.ClientTls;
 import dev.kvcapsule.sessions.workspace.Artifact;
 import dev.kvcapsule.sessions.workspace.Revision;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -50,7 +52,7 @@ class SessionStateTest {
         assertEquals("4711", notes.jobs().getFirst().id());
         SessionState state = new SessionState("s1", Optional.of("s0"), now, now, notes, Optional.of(new Revision("/w", Optional.of("https://host/r"), Optional.of("main"),
                 Optional.of("abc"), true, "00ff")), List.of(new Artifact("out/model.gguf", Optional.of("aa"), OptionalLong.of(7))),
-                Optional.of(new GatewayNote("http://h:1", "/t", 3)), Optional.of(new CapsuleNote("capsule-00ff.kvc", "id", "s0", "lossless", 30, 4096, 10, 100, now, OptionalDouble.of(64.5))),
+                Optional.of(new GatewayNote("https://h:1", Optional.empty(), new ClientTls(Optional.of(Path.of("/ca")), Optional.of(new ClientTls.Identity(Path.of("/c"), Path.of("/k")))), 3)), Optional.of(new CapsuleNote("capsule-00ff.kvc", "id", "s0", "lossless", 30, 4096, 10, 100, now, OptionalDouble.of(64.5))),
                 Optional.of(new ResumeNote(now, ResumeNote.RESTORED, "ok", "m", OptionalLong.of(4095), OptionalLong.of(1), 2.5, OptionalDouble.of(63.5))));
         assertEquals(state, SessionState.parse(state.toJson()));
         assertEquals(61.0, state.lastResume().orElseThrow().prefillSecondsSaved().orElseThrow());

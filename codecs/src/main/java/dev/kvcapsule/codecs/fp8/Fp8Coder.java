@@ -3,7 +3,6 @@ package dev.kvcapsule.codecs.fp8;
 import dev.kvcapsule.codecs.entropy.StreamReader;
 import dev.kvcapsule.codecs.entropy.StreamWriter;
 import dev.kvcapsule.engine.MalformedDataException;
-import dev.kvcapsule.engine.cache.DType;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TileTensor;
@@ -84,7 +83,7 @@ final class Fp8Coder implements TileCoder {
     }
 
     private boolean isOnDevice(TileTensor tensor) {
-        return kernels.device() != null && (tensor.type() == DType.F16 || tensor.type() == DType.BF16 || tensor.type() == DType.F32);
+        return kernels.device() != null && ElementType.has(tensor.type());
     }
 
     private static DeviceKernel.Rows rows(TileTensor tensor) {

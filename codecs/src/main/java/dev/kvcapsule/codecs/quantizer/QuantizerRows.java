@@ -34,13 +34,12 @@ public final class QuantizerRows implements AutoCloseable {
     }
 
     private boolean isDirect(TileTensor tensor) {
-        return tensor.type() != DType.F8_E4M3 && tensor.type().isScalar() && !undoesRope(tensor);
+        return ElementType.has(tensor.type()) && !undoesRope(tensor);
     }
 
     /** Whether the kernels' device reads and writes this tensor's rows itself, in its own type and with RoPE; then {@link #onDevice} has them. */
     public boolean isOnDevice(TileTensor tensor) {
-        boolean known = tensor.type() == DType.F16 || tensor.type() == DType.BF16 || tensor.type() == DType.F32;
-        return kernels.device() != null && known;
+        return kernels.device() != null && ElementType.has(tensor.type());
     }
 
     /** A tensor's rows for the kernels' device. */

@@ -27,6 +27,11 @@ public enum ElementType {
         return this == F16 ? F16 : BF16;
     }
 
+    /** {@return whether kernels read a cache's type directly: {@link #of} knows it} */
+    public static boolean has(DType type) {
+        return type == DType.F16 || type == DType.BF16 || type == DType.F32;
+    }
+
     /**
      * {@return the format of a cache's floating-point type}
      *

@@ -22,33 +22,44 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 
-/** One gateway, and one token for it. Safe for use by many threads. */
+/** One gateway, and a token or certificate for it. Safe for use by many threads. */
 public final class GatewayClient implements AutoCloseable {
     private static final int BUFFER = 1 << 20;
     private static final int LONGEST_ERROR = 64 << 10;
 
-    private final HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(10)).build();
+    private final HttpClient client;
     private final URI gateway;
-    private final String token;
+    private final Optional<String> token;
     private final Duration total;
 
     /**
      * @param gateway {@code http://HOST:PORT} or {@code https://HOST:PORT}
-     * @param token the bearer token
+     * @param token the bearer token; empty if a certificate stands for it
+     * @param tls of an {@code https} gateway
      * @param total longest time of a request
-     * @throws IllegalArgumentException if the address is none, or the token cannot be in a header
+     * @throws IllegalArgumentException if the address is none, the token cannot be in a header, or there is a certificate for a gateway without TLS
+     * @throws IOException if a certificate cannot be read
      */
-    public GatewayClient(URI gateway, String token, Duration total) {
+    public GatewayClient(URI gateway, Optional<String> token, ClientTls tls, Duration total) throws IOException {
         if (gateway.getHost() == null || !"http".equals(gateway.getScheme()) && !"https".equals(gateway.getScheme())) {
             throw new IllegalArgumentException("a gateway is http://HOST:PORT or https://HOST:PORT");
         }
-        if (!isToken(token)) {
+        if (token.isPresent() && !isToken(token.get())) {
             throw new IllegalArgumentException("a token is one line of printable ASCII");
         }
+        HttpClient.Builder builder = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(10));
+        if (!tls.equals(ClientTls.NONE)) {
+            if (!"https".equals(gateway.getScheme())) {
+                throw new IllegalArgumentException("certificates are for a gateway that is https://HOST:PORT");
+            }
+            builder.sslContext(tls.context());
+        }
+        this.client = builder.build();
         this.gateway = gateway;
         this.token = token;
         this.total = total;
@@ -178,7 +189,9 @@ public final class GatewayClient implements AutoCloseable {
     }
 
     private HttpRequest.Builder request(String path) {
-        return HttpRequest.newBuilder(gateway.resolve("/capsule/v1/" + path)).header("Authorization", "Bearer " + token).timeout(total);
+        HttpRequest.Builder builder = HttpRequest.newBuilder(gateway.resolve("/capsule/v1/" + path)).timeout(total);
+        token.ifPresent(text -> builder.header("Authorization", "Bearer " + text));
+        return builder;
     }
 
     private HttpResponse<InputStream> send(HttpRequest request) throws IOException {

@@ -93,16 +93,16 @@ public record Message(String id, Role role, MessageKind kind, String content, Li
     }
 
     /**
-     * Reads what {@link #toMap} made.
+     * Reads what {@link #toMap} made; without an id it is a new message.
      *
      * @throws MalformedDataException if it is none
      */
     public static Message read(Fields fields) throws MalformedDataException {
         try {
             Optional<Fields> marker = fields.object("marker");
-            Message message = new Message(fields.required("id"), Role.ofLabel(fields.required("role")), MessageKind.ofLabel(fields.text("kind").orElse("plain")),
+            Message message = new Message(fields.text("id").orElseGet(Ulid::next), Role.ofLabel(fields.required("role")), MessageKind.ofLabel(fields.text("kind").orElse("plain")),
                     fields.text("content").orElse(""), fields.list("tool_calls", ToolCall::read), fields.text("tool_call_id"), fields.number("tokens"),
-                    marker.isPresent() ? Optional.of(CompactionMarker.read(marker.get())) : Optional.empty(), fields.time("created_at").orElse(Instant.EPOCH));
+                    marker.isPresent() ? Optional.of(CompactionMarker.read(marker.get())) : Optional.empty(), fields.time("created_at").orElseGet(Instant::now));
             fields.end();
             return message;
         } catch (IllegalArgumentException e) {

@@ -31,6 +31,11 @@ public record SessionEdit(Session session, List<Message> appended, List<Message>
         return new SessionEdit(session, List.of(), List.of(), Optional.empty(), List.of(), List.of());
     }
 
+    /** With another row. */
+    public SessionEdit with(Session row) {
+        return new SessionEdit(row, appended, resolved, removal, ledger, traces);
+    }
+
     /** With these messages behind the others. */
     public SessionEdit append(List<Message> messages) {
         return new SessionEdit(session, List.copyOf(messages), resolved, removal, ledger, traces);

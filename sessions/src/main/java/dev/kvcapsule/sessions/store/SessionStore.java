@@ -119,7 +119,7 @@ public interface SessionStore {
      * @throws BranchException if a tool call and its result would come apart
      */
     default Session fork(String id, Optional<String> at, String newId) throws IOException {
-        return branch(id, locked -> Branches.fork(locked, at, newId));
+        return branch(id, locked -> forked(locked, at, newId));
     }
 
     /**
@@ -130,6 +130,16 @@ public interface SessionStore {
      * @throws BranchException if a tool call and its result would come apart
      */
     default Session revert(String id, OptionalLong version, String at) throws IOException {
-        return edit(id, version, locked -> Branches.revert(locked, at));
+        return edit(id, version, locked -> reverted(locked, at));
+    }
+
+    /** What {@link #fork} makes, for who notes more with it. @throws BranchException as it does */
+    static Branch forked(LockedSession locked, Optional<String> at, String newId) throws IOException {
+        return Branches.fork(locked, at, newId);
+    }
+
+    /** What {@link #revert} changes, for who notes more with it. @throws BranchException as it does */
+    static SessionEdit reverted(LockedSession locked, String at) throws IOException {
+        return Branches.revert(locked, at);
     }
 }

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -32,7 +33,7 @@ class GatewayClientTest {
         try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             Thread gateway = Thread.ofVirtual().start(() -> beginAndStall(server));
             URI address = URI.create("http://" + server.getInetAddress().getHostAddress() + ":" + server.getLocalPort());
-            try (GatewayClient client = new GatewayClient(address, "token", Duration.ofSeconds(1))) {
+            try (GatewayClient client = new GatewayClient(address, Optional.of("token"), ClientTls.NONE, Duration.ofSeconds(1))) {
                 assertEquals("interrupted", assertThrows(GatewayException.class, () -> client.export(0, "s1", file)).code());
             } finally {
                 gateway.interrupt();

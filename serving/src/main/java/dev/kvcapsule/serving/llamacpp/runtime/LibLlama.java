@@ -53,6 +53,9 @@ public final class LibLlama {
     private final MethodHandle contextMemory;
     private final MethodHandle memoryClear;
     private final MethodHandle memoryLastPosition;
+    private final MethodHandle memoryFirstPosition;
+    private final MethodHandle memoryRemove;
+    private final MethodHandle memoryCopy;
     private final MethodHandle decode;
     private final MethodHandle logits;
     private final MethodHandle stateSize;
@@ -85,6 +88,9 @@ public final class LibLlama {
         contextMemory = f.function("llama_get_memory", ADDRESS, ADDRESS);
         memoryClear = f.function("llama_memory_clear", null, ADDRESS, JAVA_BOOLEAN);
         memoryLastPosition = f.function("llama_memory_seq_pos_max", JAVA_INT, ADDRESS, JAVA_INT);
+        memoryFirstPosition = f.function("llama_memory_seq_pos_min", JAVA_INT, ADDRESS, JAVA_INT);
+        memoryRemove = f.function("llama_memory_seq_rm", JAVA_BOOLEAN, ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT);
+        memoryCopy = f.function("llama_memory_seq_cp", null, ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
         decode = f.function("llama_decode", JAVA_INT, ADDRESS, BATCH);
         logits = f.function("llama_get_logits", ADDRESS, ADDRESS);
         stateSize = f.function("llama_state_seq_get_size_ext", JAVA_LONG, ADDRESS, JAVA_INT, JAVA_INT);
@@ -309,6 +315,33 @@ public final class LibLlama {
     int memoryLastPosition(MemorySegment context, int sequence) {
         try {
             return (int) memoryLastPosition.invokeExact((MemorySegment) contextMemory.invokeExact(context), sequence);
+        } catch (Throwable e) {
+            throw NativeFunctions.failure(e);
+        }
+    }
+
+    /** The first position of which a sequence still has all it ever had: of a window, the oldest token; of a recurrent state, the last one. -1 if it has none. */
+    int memoryFirstPosition(MemorySegment context, int sequence) {
+        try {
+            return (int) memoryFirstPosition.invokeExact((MemorySegment) contextMemory.invokeExact(context), sequence);
+        } catch (Throwable e) {
+            throw NativeFunctions.failure(e);
+        }
+    }
+
+    /** Removes a sequence's tokens from a position on. @return whether that can be done: what is recurrent has no past to go back to */
+    boolean memoryRemove(MemorySegment context, int sequence, int from) {
+        try {
+            return (boolean) memoryRemove.invokeExact((MemorySegment) contextMemory.invokeExact(context), sequence, from, -1);
+        } catch (Throwable e) {
+            throw NativeFunctions.failure(e);
+        }
+    }
+
+    /** Makes all tokens of a sequence another one's, too. */
+    void memoryCopy(MemorySegment context, int from, int to) {
+        try {
+            memoryCopy.invokeExact((MemorySegment) contextMemory.invokeExact(context), from, to, -1, -1);
         } catch (Throwable e) {
             throw NativeFunctions.failure(e);
         }

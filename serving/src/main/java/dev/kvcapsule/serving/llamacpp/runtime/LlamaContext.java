@@ -24,11 +24,13 @@ import java.util.Objects;
 import java.util.OptionalInt;
 
 /**
- * One sequence of a model: tokens go in, logits and the KV cache come out. All of it is sequence 0. Use after {@link #close}, or after the
- * model's, throws {@link IllegalStateException}.
+ * A model's sequences: tokens go in, logits and the KV cache come out. Sequences are numbered from 0 and share the context's cells; methods that do not name one are about sequence 0,
+ * which is the only one unless {@link ContextOptions#sequences} says otherwise. A sequence that the context does not have is an {@link IllegalArgumentException}; use after {@link #close}, or
+ * after the model's, throws {@link IllegalStateException}.
  */
 public final class LlamaContext implements AutoCloseable {
-    private static final int SEQUENCE = 0;
+    private static final int FIRST = 0;
+    private static final int FROM_THE_START = -1;
 
     private final LlamaModel model;
     private final LibLlama library;
@@ -43,6 +45,8 @@ public final class LlamaContext implements AutoCloseable {
     private final MemorySegment tokenIds;
     private final MemorySegment positions;
     private final MemorySegment wanted;
+    /** The sequence of all tokens of a batch. */
+    private final MemorySegment sequence;
 
     private MemorySegment pointer;
     private Arena logitsArena;
@@ -62,7 +66,7 @@ public final class LlamaContext implements AutoCloseable {
         wanted = arena.allocate(capacity, 8);
         MemorySegment sequenceCounts = arena.allocate(4L * capacity, 8);
         MemorySegment sequences = arena.allocate(8L * capacity, 8);
-        MemorySegment sequence = arena.allocateFrom(ValueLayout.JAVA_INT, SEQUENCE);
+        sequence = arena.allocate(ValueLayout.JAVA_INT);
         for (int i = 0; i < capacity; i++) {
             sequenceCounts.setAtIndex(ValueLayout.JAVA_INT, i, 1);
             sequences.setAtIndex(ValueLayout.ADDRESS, i, sequence);
@@ -131,17 +135,73 @@ public final class LlamaContext implements AutoCloseable {
         return pointer;
     }
 
-    /** Forgets all tokens. */
+    private int checked(int number) {
+        if (number < 0 || number >= options.sequences()) {
+            throw new IllegalArgumentException("there is no sequence " + number + " of " + options.sequences());
+        }
+        return number;
+    }
+
+    /** Forgets all tokens of all sequences. */
     public void clear() {
         synchronized (model) {
             library.memoryClear(pointer());
         }
     }
 
+    /** Forgets all tokens of a sequence. */
+    public void clear(int number) {
+        synchronized (model) {
+            library.memoryRemove(pointer(), checked(number), FROM_THE_START);
+        }
+    }
+
+    /**
+     * Forgets a sequence's tokens from a position on.
+     *
+     * @param position 0 or more; nothing happens behind the last token
+     * @return whether that could be done: a sliding window has to reach back from there, and a recurrent state has no past at all. If not, nothing has changed
+     */
+    public boolean truncate(int number, int position) {
+        synchronized (model) {
+            if (position <= 0) {
+                clear(number);
+                return true;
+            }
+            if (position >= nextPosition(number)) {
+                return true;
+            }
+            // llama.cpp would cut a window that then lacks tokens, and say that all is well.
+            int window = facts.layers().stream().mapToInt(ModelFacts.Layer::window).max().orElse(0);
+            return (window == 0 || library.memoryFirstPosition(pointer, number) <= Math.max(0, position - window)) && library.memoryRemove(pointer, number, position);
+        }
+    }
+
+    /**
+     * Makes a sequence what another one is; neither changes when the other goes on. Cells are shared until they differ, so that it takes no memory and hardly any time. A recurrent state is copied.
+     *
+     * @param from is left as it is
+     * @param to forgets what it had
+     */
+    public void copy(int from, int to) {
+        synchronized (model) {
+            pointer();
+            if (checked(from) != checked(to)) {
+                clear(to);
+                library.memoryCopy(pointer, from, to);
+            }
+        }
+    }
+
     /** The position after the last token; 0 if there is none. */
     public int nextPosition() {
+        return nextPosition(FIRST);
+    }
+
+    /** The same for a sequence. */
+    public int nextPosition(int number) {
         synchronized (model) {
-            return library.memoryLastPosition(pointer(), SEQUENCE) + 1;
+            return library.memoryLastPosition(pointer(), checked(number)) + 1;
         }
     }
 
@@ -153,7 +213,12 @@ public final class LlamaContext implements AutoCloseable {
      * @throws LlamaException if llama.cpp refuses or fails; the cache then holds what was evaluated before
      */
     public void evaluate(int[] tokens, int position) throws LlamaException {
-        evaluateAll(tokens, position, null);
+        evaluate(FIRST, tokens, position);
+    }
+
+    /** The same for a sequence. */
+    public void evaluate(int number, int[] tokens, int position) throws LlamaException {
+        evaluateAll(number, tokens, position, null);
     }
 
     /**
@@ -166,13 +231,13 @@ public final class LlamaContext implements AutoCloseable {
         if (!options.flashAttention() || !options.keyType().isScalar()) {
             throw new IllegalArgumentException("query capture needs flash attention and a scalar key type");
         }
-        evaluateAll(tokens, position, Objects.requireNonNull(listener));
+        evaluateAll(FIRST, tokens, position, Objects.requireNonNull(listener));
     }
 
-    private void evaluateAll(int[] tokens, int position, QueryListener listener) throws LlamaException {
+    private void evaluateAll(int number, int[] tokens, int position, QueryListener listener) throws LlamaException {
         synchronized (model) {
             for (int from = 0; from < tokens.length; from += options.batch()) {
-                decode(tokens, from, Math.min(tokens.length, from + options.batch()), position + from, false, listener);
+                decode(number, tokens, from, Math.min(tokens.length, from + options.batch()), position + from, false, listener);
             }
         }
     }
@@ -184,14 +249,19 @@ public final class LlamaContext implements AutoCloseable {
      * @param position of the first one, as for {@link #evaluate}
      * @return [token][vocabulary] f32, unnormalised log-probabilities; dead at the next evaluation, load or close, after which its use throws
      */
-    @SuppressWarnings("restricted")
     public MemorySegment logits(int[] tokens, int position) throws LlamaException {
+        return logits(FIRST, tokens, position);
+    }
+
+    /** The same for a sequence. */
+    @SuppressWarnings("restricted")
+    public MemorySegment logits(int number, int[] tokens, int position) throws LlamaException {
         synchronized (model) {
             pointer();
             if (tokens.length == 0 || tokens.length > options.batch()) {
                 throw new IllegalArgumentException(tokens.length + " tokens are not within 1 to a batch of " + options.batch());
             }
-            decode(tokens, 0, tokens.length, position, true, null);
+            decode(number, tokens, 0, tokens.length, position, true, null);
             MemorySegment rows = library.logits(pointer());
             if (rows.address() == 0) {
                 throw new LlamaException("libllama has no logits" + library.log().because());
@@ -201,8 +271,9 @@ public final class LlamaContext implements AutoCloseable {
         }
     }
 
-    private void decode(int[] tokens, int from, int to, int position, boolean logits, QueryListener listener) throws LlamaException {
+    private void decode(int number, int[] tokens, int from, int to, int position, boolean logits, QueryListener listener) throws LlamaException {
         pointer();
+        sequence.set(ValueLayout.JAVA_INT, 0, checked(number));
         if (position < 0 || position > size - (to - from)) {
             throw new LlamaException("tokens " + position + " to " + ((long) position + to - from) + " do not fit a context of " + size);
         }
@@ -243,11 +314,16 @@ public final class LlamaContext implements AutoCloseable {
      * @param owner whose memory it becomes
      */
     public MemorySegment save(Arena owner) throws LlamaException {
+        return save(FIRST, owner);
+    }
+
+    /** The same for a sequence. */
+    public MemorySegment save(int number, Arena owner) throws LlamaException {
         synchronized (model) {
-            long bytes = library.stateSize(pointer(), SEQUENCE);
+            long bytes = library.stateSize(pointer(), checked(number));
             MemorySegment state = owner.allocate(bytes, 64);
             library.log().clear();
-            long written = library.stateGet(pointer(), state, SEQUENCE);
+            long written = library.stateGet(pointer(), state, number);
             if (written != bytes) {
                 throw new LlamaException("libllama wrote " + written + " of " + bytes + " bytes of state" + library.log().because());
             }
@@ -261,10 +337,15 @@ public final class LlamaContext implements AutoCloseable {
      * @return for the caller to close
      */
     public CapturedCache capture() throws IOException {
+        return capture(FIRST);
+    }
+
+    /** The same for a sequence. */
+    public CapturedCache capture(int number) throws IOException {
         Arena own = Arena.ofShared();
         MemorySegment state = MemorySegment.NULL;
         try {
-            state = save(own);
+            state = save(number, own);
             return new CapturedCache(own, state, read(state));
         } catch (Throwable e) {
             // It holds a conversation.
@@ -286,6 +367,12 @@ public final class LlamaContext implements AutoCloseable {
      * @throws LlamaException if llama.cpp refuses it: another model, type, or more cells than this context has; the cache is then empty
      */
     public void restore(CapsuleReader capsule, OptionalInt tokens, PipelineOptions pipeline) throws IOException {
+        restore(FIRST, capsule, tokens, pipeline);
+    }
+
+    /** The same for a sequence; the others stay as they are. */
+    public void restore(int number, CapsuleReader capsule, OptionalInt tokens, PipelineOptions pipeline) throws IOException {
+        checked(number);
         CapsuleDecoder decoder = new CapsuleDecoder(capsule);
         try (Arena own = Arena.ofShared()) {
             List<MemorySegment> blobs = capsule.blobs(own);
@@ -299,7 +386,7 @@ public final class LlamaContext implements AutoCloseable {
                     } else {
                         decoder.decode(sink, pipeline);
                     }
-                    load(state);
+                    load(number, state);
                 } finally {
                     capsule.wipe(state);
                 }
@@ -317,15 +404,21 @@ public final class LlamaContext implements AutoCloseable {
      * @throws LlamaException if llama.cpp refuses it: another model, type, or more cells than this context has
      */
     public void load(MemorySegment state) throws IOException {
+        load(FIRST, state);
+    }
+
+    /** The same for a sequence; the others stay as they are. */
+    public void load(int number, MemorySegment state) throws IOException {
         synchronized (model) {
             pointer();
+            checked(number);
             read(state);
             dropLogits();
-            library.memoryClear(pointer);
+            clear(number);
             library.log().clear();
-            long used = library.stateSet(pointer, state, SEQUENCE);
+            long used = library.stateSet(pointer, state, number);
             if (used != state.byteSize()) {
-                library.memoryClear(pointer);
+                clear(number);
                 throw new LlamaException("libllama refuses the state" + library.log().because());
             }
         }
@@ -351,7 +444,7 @@ public final class LlamaContext implements AutoCloseable {
             try (Arena call = Arena.ofConfined()) {
                 library.log().clear();
                 MemorySegment ids = call.allocateFrom(ValueLayout.JAVA_INT, tokens);
-                if (library.stateSaveFile(pointer, call.allocateFrom(file.toString()), SEQUENCE, ids, tokens.length) == 0) {
+                if (library.stateSaveFile(pointer, call.allocateFrom(file.toString()), FIRST, ids, tokens.length) == 0) {
                     throw new LlamaException("libllama cannot write " + file + library.log().because());
                 }
             }
@@ -370,13 +463,13 @@ public final class LlamaContext implements AutoCloseable {
         synchronized (model) {
             pointer();
             dropLogits();
-            library.memoryClear(pointer);
+            clear(FIRST);
             try (Arena call = Arena.ofConfined()) {
                 MemorySegment words = call.allocate(4 * prompt.words, 4);
                 MemorySegment path = call.allocateFrom(file.toString());
                 library.log().clear();
-                if (library.stateLoadFile(pointer, path, SEQUENCE, words, prompt.words, call.allocate(8, 8)) == 0) {
-                    library.memoryClear(pointer);
+                if (library.stateLoadFile(pointer, path, FIRST, words, prompt.words, call.allocate(8, 8)) == 0) {
+                    clear(FIRST);
                     throw new LlamaException("libllama refuses " + file + library.log().because());
                 }
             }

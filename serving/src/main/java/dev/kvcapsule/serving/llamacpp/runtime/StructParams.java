@@ -36,6 +36,7 @@ final class StructParams {
     private static final long TYPE_K = 104;
     private static final long TYPE_V = 108;
     private static final long BOOLEANS = 128;
+    private static final long KV_UNIFIED = 133;
 
     private StructParams() {}
 
@@ -89,13 +90,17 @@ final class StructParams {
         context.set(ValueLayout.JAVA_INT, N_CTX, options.tokens());
         context.set(ValueLayout.JAVA_INT, N_BATCH, options.batch());
         context.set(ValueLayout.JAVA_INT, N_UBATCH, options.batch());
-        context.set(ValueLayout.JAVA_INT, N_SEQ_MAX, 1);
+        context.set(ValueLayout.JAVA_INT, N_SEQ_MAX, options.sequences());
         context.set(ValueLayout.JAVA_INT, N_THREADS, options.threads());
         context.set(ValueLayout.JAVA_INT, N_THREADS_BATCH, options.threads());
         context.set(ValueLayout.JAVA_INT, FLASH_ATTN, options.flashAttention() ? 1 : 0);
         context.set(ValueLayout.JAVA_INT, TYPE_K, type(options.keyType()));
         context.set(ValueLayout.JAVA_INT, TYPE_V, type(options.valueType()));
         context.set(ValueLayout.ADDRESS, CB_EVAL, evalCallback);
+        if (options.sequences() > 1) {
+            // One pool of cells for all: else each has its share of them, and copying moves every row.
+            context.set(ValueLayout.JAVA_BYTE, KV_UNIFIED, (byte) 1);
+        }
     }
 
     private static int type(DType type) {

@@ -10,6 +10,7 @@ import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.DType;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.Part;
+import dev.kvcapsule.testdata.TinyGguf;
 import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.InputFile;
@@ -48,8 +49,8 @@ class LlamaModelTest {
     @BeforeAll
     void load() throws Exception {
         library = RealModel.library();
-        dense = TinyGguf.llama(folder.resolve("tiny-llama.gguf"));
-        windowed = TinyGguf.gemma3(folder.resolve("tiny-gemma3.gguf"));
+        dense = TinyGguf.llama().write(folder.resolve("tiny-llama.gguf"));
+        windowed = TinyGguf.gemma3().write(folder.resolve("tiny-gemma3.gguf"));
     }
 
     @Test
@@ -115,6 +116,49 @@ class LlamaModelTest {
             // Behind what is there, which the library notices.
             assertThrows(LlamaException.class, () -> context.evaluate(new int[] {1}, 3));
             context.evaluate(new int[] {1}, 40);
+        }
+    }
+
+    /** Copies go on by themselves; a state of one sequence brings another one back, and touches none of the others. */
+    @Test
+    void sequencesAreCopiedCutAndRestored() throws Exception {
+        int[] other = {3, 4, 5};
+        for (Path file : List.of(dense, windowed, TinyGguf.lfm2().write(folder.resolve("tiny-lfm2.gguf")))) {
+            try (LlamaModel model = LlamaModel.open(library, file); LlamaContext context = model.context(OPTIONS.withSequences(3)); LlamaContext alone = model.context(OPTIONS);
+                    Arena arena = Arena.ofConfined()) {
+                alone.evaluate(TOKENS, 0);
+                MemorySegment state = alone.save(arena);
+                float[] expected = alone.logits(new int[] {9}, 40).toArray(ValueLayout.JAVA_FLOAT);
+
+                context.evaluate(2, other, 0);
+                context.evaluate(0, TOKENS, 0);
+                context.copy(0, 1);
+                assertEquals(40, context.nextPosition(1));
+                assertArrayEquals(expected, context.logits(1, new int[] {9}, 40).toArray(ValueLayout.JAVA_FLOAT), 0.02f);
+                assertEquals(40, context.nextPosition(0), "what its copy goes on with is not its own");
+                assertEquals(state.byteSize(), context.save(0, arena).byteSize());
+                context.evaluate(0, other, 40);
+                assertEquals(41, context.nextPosition(1));
+
+                context.clear(0);
+                assertEquals(0, context.nextPosition(0));
+                context.load(0, state);
+                assertArrayEquals(expected, context.logits(0, new int[] {9}, 40).toArray(ValueLayout.JAVA_FLOAT), 0.02f);
+                try (CapturedCache captured = context.capture(2)) {
+                    assertEquals(3, captured.cache().layout().tokens());
+                }
+                assertEquals(3, context.nextPosition(2));
+                context.copy(2, 2);
+                context.copy(2, 1);
+                assertEquals(3, context.nextPosition(1));
+                assertEquals(file.equals(dense), context.truncate(0, 5), "a window has forgotten what is before, a recurrent state has no past");
+                assertEquals(file.equals(dense) ? 5 : 41, context.nextPosition(0));
+                context.clear();
+                assertEquals(0, context.nextPosition(2));
+                assertThrows(IllegalArgumentException.class, () -> context.evaluate(3, other, 0));
+                assertThrows(IllegalArgumentException.class, () -> context.copy(0, -1));
+                assertThrows(IllegalArgumentException.class, () -> context.capture(3));
+            }
         }
     }
 
@@ -263,7 +307,7 @@ class LlamaModelTest {
             assertEquals(40, context.nextPosition());
         }
         try (LlamaModel model = LlamaModel.open(library, dense);
-                LlamaContext context = model.context(new ContextOptions(256, 16, 1, DType.F16, DType.F16, false))) {
+                LlamaContext context = model.context(new ContextOptions(256, 16, 1, DType.F16, DType.F16, false, 1))) {
             assertThrows(IllegalArgumentException.class, () -> context.evaluate(TOKENS, 0, (layer, position, batch) -> { }));
             context.evaluate(TOKENS, 0);
         }

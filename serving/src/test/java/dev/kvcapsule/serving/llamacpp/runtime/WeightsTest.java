@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.testdata.TinyGguf;
 import dev.kvcapsule.serving.files.InputFile;
 import dev.kvcapsule.serving.llamacpp.GgufHeader;
 import java.io.InputStream;
@@ -88,7 +89,7 @@ class WeightsTest {
 
     @Test
     void multipliesTheSlicesOfAGroup() throws Exception {
-        Path file = TinyGguf.llama(folder.resolve("tiny.gguf"));
+        Path file = TinyGguf.llama().write(folder.resolve("tiny.gguf"));
         double[][][] moments = OutputMoments.of(file).moments();
         assertEquals(2, moments.length);
         try (InputFile input = InputFile.open(file)) {
@@ -111,7 +112,7 @@ class WeightsTest {
 
     @Test
     void saysWhichProjectionIsMissing() throws Exception {
-        byte[] file = Files.readAllBytes(TinyGguf.llama(folder.resolve("tiny.gguf")));
+        byte[] file = Files.readAllBytes(TinyGguf.llama().write(folder.resolve("tiny.gguf")));
         String text = new String(file, StandardCharsets.ISO_8859_1).replace("blk.1.attn_output.weight", "blk.1.attn_0utput.weight");
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment damaged = arena.allocateFrom(ValueLayout.JAVA_BYTE, text.getBytes(StandardCharsets.ISO_8859_1));
