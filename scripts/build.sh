@@ -70,12 +70,15 @@ make_aot_cache() {
 
 # make_one_aot_cache ROOT NAME FLAG...
 make_one_aot_cache() {
-  local flags root=$1 out=$1/cli/target/$2
+  local flags made=1 root=$1 out=$1/cli/target/$2 home
   shift 2
   mapfile -t flags < <(java_flags "$root")
   rm -f "$out.aot"
-  "$JAVA_HOME/bin/java" "${flags[@]}" "$@" -XX:AOTCacheOutput="$out.aot" -cp "$(class_path "$root")" dev.kvcapsule.cli.Main train \
-    >"$out.aot.log" 2>&1 && [ -f "$out.aot" ]
+  home=$(mktemp -d)
+  CAPSULE_HOME=$home CAPSULE_DATABASE='' "$JAVA_HOME/bin/java" "${flags[@]}" "$@" -XX:AOTCacheOutput="$out.aot" -cp "$(class_path "$root")" dev.kvcapsule.cli.Main \
+    train --sessions >"$out.aot.log" 2>&1 && made=0
+  rm -rf "$home"
+  [ "$made" = 0 ] && [ -f "$out.aot" ]
 }
 
 # wants_vectors ARG...: whether the work is long enough for the Vector API's kernels, which have to be compiled first: the demo and the report, which
