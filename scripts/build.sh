@@ -75,8 +75,12 @@ make_one_aot_cache() {
   mapfile -t flags < <(java_flags "$root")
   rm -f "$out.aot"
   home=$(mktemp -d)
-  CAPSULE_HOME=$home CAPSULE_DATABASE='' "$JAVA_HOME/bin/java" "${flags[@]}" "$@" -XX:AOTCacheOutput="$out.aot" -cp "$(class_path "$root")" dev.kvcapsule.cli.Main \
-    train --sessions >"$out.aot.log" 2>&1 && made=0
+  local main=(-cp "$(class_path "$root")" dev.kvcapsule.cli.Main)
+  # The tables are made by a run of its own: what makes them is needed once, and every class in the cache costs every start.
+  if CAPSULE_HOME=$home CAPSULE_DATABASE='' "$JAVA_HOME/bin/java" "${flags[@]}" "${main[@]}" checkpoint --session train --no-capsule >"$out.aot.log" 2>&1 &&
+    CAPSULE_HOME=$home CAPSULE_DATABASE='' "$JAVA_HOME/bin/java" "${flags[@]}" "$@" -XX:AOTCacheOutput="$out.aot" "${main[@]}" train --sessions >>"$out.aot.log" 2>&1; then
+    made=0
+  fi
   rm -rf "$home"
   [ "$made" = 0 ] && [ -f "$out.aot" ]
 }

@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
 final class TrainCommand implements Callable<Integer> {
     private static final int ROUNDS = 6;
 
-    @Option(names = "--sessions", description = "Sessions, too: they are made in CAPSULE_HOME, which is to be a folder of its own.")
+    @Option(names = "--sessions", description = "Sessions, too: they are made in CAPSULE_HOME, which is to be a folder of its own with a database.")
     private boolean sessions;
 
     @Override
@@ -56,7 +56,6 @@ final class TrainCommand implements Callable<Integer> {
             }
             run("doctor", "--json");
             if (sessions) {
-                // The first makes the database, the others find it.
                 for (int round = 0; round < 2; round++) {
                     run("checkpoint", "--session", "train", "--objective", "train", "--no-capsule");
                     run("status");

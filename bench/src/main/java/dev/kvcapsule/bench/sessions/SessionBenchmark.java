@@ -65,6 +65,8 @@ public class SessionBenchmark {
         database = url.isEmpty() ? SessionDatabase.file(folder.resolve("sessions")) : SessionDatabase.postgres(url);
         store = database.sessions(new SessionOwner("bench", Ulid.next()));
         id = grown();
+        // The last version is a turn's, not that of all messages.
+        save();
     }
 
     private String grown() throws IOException {
@@ -84,7 +86,7 @@ public class SessionBenchmark {
         return store.load(id).orElseThrow();
     }
 
-    /** What a reader learns that knows all but the last version. */
+    /** What a reader learns that knows all but the last turn. */
     @Benchmark
     public SessionStore.Changes refresh() throws IOException {
         return store.changesSince(id, store.load(id).orElseThrow().version() - 1);

@@ -15,9 +15,9 @@ class SessionBenchmarkTest {
         benchmark.messages = 10;
         benchmark.open();
         try {
-            assertEquals(10, benchmark.loadWhole().size());
-            assertEquals(12, benchmark.save().messageCount());
-            assertEquals(12, benchmark.load().messageCount());
+            assertEquals(12, benchmark.loadWhole().size());
+            assertEquals(14, benchmark.save().messageCount());
+            assertEquals(14, benchmark.load().messageCount());
             assertEquals(2, benchmark.refresh().messages().size());
             assertTrue(benchmark.forkAndDelete());
             SessionBenchmark.Fresh fresh = new SessionBenchmark.Fresh();
