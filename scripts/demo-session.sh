@@ -5,7 +5,14 @@ root=$(cd -P "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 work=$(mktemp -d)
 export CAPSULE_HOME=$work/home
 gateway=
-trap '[ -z "$gateway" ] || kill -9 "$gateway" 2>/dev/null || true; rm -rf "$work"' EXIT
+stop() {
+  if [ -n "$gateway" ]; then
+    kill -9 "$gateway" 2>/dev/null || true
+    wait "$gateway" 2>/dev/null || true
+  fi
+  rm -rf "$work"
+}
+trap stop EXIT
 token=demo-token-0123456789
 (umask 077 && echo "$token: {org: acme, user: ann, permissions: [sessions]}" >"$work/tokens.yaml")
 mkdir "$work/slots"

@@ -150,7 +150,7 @@ class KilledTest {
             acknowledged = found;
         }
         try (Stream<Path> files = Files.list(home.resolve("sessions/s1"))) {
-            assertEquals(3, files.count(), "state, capsule and lock: what killed clients left is gone");
+            assertEquals(2, files.count(), "capsule and lock: what killed clients left is gone");
         }
     }
 
