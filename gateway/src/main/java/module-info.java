@@ -2,6 +2,7 @@
 @SuppressWarnings("requires-automatic") // Prometheus' client has no descriptors
 module dev.kvcapsule.gateway {
     requires transitive dev.kvcapsule.serving;
+    requires transitive dev.kvcapsule.sessions;
     requires com.fasterxml.jackson.core;
     requires io.prometheus.metrics.core;
     requires io.prometheus.metrics.model;

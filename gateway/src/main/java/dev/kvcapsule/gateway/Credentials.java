@@ -124,7 +124,7 @@ public final class Credentials {
         if (!(value instanceof Map<?, ?> fields) || !Set.of("org", "user", "permissions").containsAll(fields.keySet())
                 || !(fields.get("org") instanceof String org) || !(fields.get("user") instanceof String user)
                 || !(fields.get("permissions") instanceof List<?> names)) {
-            throw new MalformedDataException(where + ": expected {org: O, user: U, permissions: [infer, export, restore, manage, metrics]}");
+            throw new MalformedDataException(where + ": expected {org: O, user: U, permissions: [infer, export, restore, manage, sessions, metrics]}");
         }
         try {
             EnumSet<Permission> permissions = EnumSet.noneOf(Permission.class);
