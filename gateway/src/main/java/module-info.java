@@ -9,7 +9,6 @@ module dev.kvcapsule.gateway {
     requires io.prometheus.writer.text;
     requires io.vertx.core;
     requires java.net.http;
-    requires org.snakeyaml.engine;
 
     exports dev.kvcapsule.gateway;
 }

@@ -47,7 +47,8 @@ public record QuestionState(String questionId, String prompt, List<Option> optio
             return new Option(label, fields.text("description").orElse(""), fields.text("value").orElse(label));
         }
 
-        Map<String, Object> toMap() {
+        /** The fields by name. */
+        public Map<String, Object> toMap() {
             Map<String, Object> map = new LinkedHashMap<>();
             map.put("label", label);
             map.put("description", description);
