@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
 import java.security.cert.X509Certificate;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
@@ -38,6 +39,9 @@ public final class Gateway implements AutoCloseable {
 
     /** llama-server closes idle connections after five seconds: a request must not meet one that is being closed. */
     private static final int KEEP_ALIVE_SECONDS = 3;
+
+    /** A request that has had its time is told so: its connection must not be closed for having been silent as long. */
+    private static final Duration IDLE_BEHIND = Duration.ofSeconds(10);
 
     /** How long stopping waits for requests to end by themselves, and once more when they have been told to. */
     private static final int STOP_SECONDS = 3;
@@ -115,7 +119,7 @@ public final class Gateway implements AutoCloseable {
     private void listen() throws IOException {
         HttpServerOptions http1 = new HttpServerOptions().setHost(options.listen().getHostString()).setPort(options.listen().getPort())
                 .setHttp2ClearTextEnabled(false).setMaxHeaderSize(16 << 10).setIdleTimeoutUnit(TimeUnit.MILLISECONDS)
-                .setIdleTimeout((int) Math.min(Integer.MAX_VALUE, options.limits().total().toMillis()));
+                .setIdleTimeout((int) Math.min(Integer.MAX_VALUE, options.limits().total().plus(IDLE_BEHIND).toMillis()));
         if (options.tls().isPresent()) {
             options.tls().get().apply(http1);
         }
