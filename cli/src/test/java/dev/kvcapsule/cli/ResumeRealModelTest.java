@@ -232,13 +232,13 @@ class ResumeRealModelTest {
             conversation.add(Message.assistant(texts.get(4 + turn)));
         }
         SessionStore store = LocalSessions.in(home).store();
-        AgentSession session = AgentSession.create(store, Session.fresh("s2"));
+        AgentSession session = AgentSession.create(store, Session.fresh("s3"));
         session.append(conversation.toArray(Message[]::new));
         List<Object> before = prompt(conversation);
         complete(before, 0);
-        capsule("checkpoint", "--session", "s2", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile, "--json");
+        capsule("checkpoint", "--session", "s3", "--full", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile, "--json");
 
-        Map<String, Object> event = capsule("sessions", "compact", "s2", "--tail", 2, "--summarizer", gateway.address(), "--summarizer-token-file", tokenFile, "--summary-tokens", 40, "--json");
+        Map<String, Object> event = capsule("sessions", "compact", "s3", "--tail", 2, "--summarizer", gateway.address(), "--summarizer-token-file", tokenFile, "--summary-tokens", 40, "--json");
         assertEquals("completed", event.get("event"), event::toString);
         assertEquals(6L, event.get("messages"));
         List<Message> compacted = session.messages();
@@ -251,8 +251,8 @@ class ResumeRealModelTest {
         }
         assertTrue(shared >= prompt(conversation.subList(0, 1)).size() - 8, "at least the instructions: " + shared);
 
-        Path capsule = LocalSessions.in(home).capsule("s2", LocalSessions.in(home).read("s2").orElseThrow().capsule().orElseThrow());
-        capsule("decode", capsule, "-o", work.resolve("slots/cut"), "--tokens", shared, "--as", "org=acme,user=ann,session=s2", "--model", model, "--json");
+        Path capsule = LocalSessions.in(home).capsule("s3", LocalSessions.in(home).read("s3").orElseThrow().capsule().orElseThrow());
+        capsule("decode", capsule, "-o", work.resolve("slots/cut"), "--tokens", shared, "--as", "org=acme,user=ann,session=s3", "--model", model, "--json");
         HttpRequest restore = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/slots/0?action=restore")).header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString("{\"filename\":\"cut\"}")).build();
         assertEquals(200, client.send(restore, HttpResponse.BodyHandlers.ofString()).statusCode());
