@@ -258,7 +258,7 @@ def own_basis(b, groups, tables):
 
 
 def shared_basis(b, groups):
-    assert b[:8] == b'\x89KVB\r\n\x1a\n' and struct.unpack_from('<I', b, 8)[0] == 1
+    assert b[:8] == b'\x89KVB\r\n\x1a\n' and struct.unpack_from('<I', b, 8)[0] == 2
     assert hashlib.sha256(b[:-32]).digest() == b[-32:]
     length = struct.unpack_from('<I', b, 12)[0]
     header = cbor(b[16:16 + length])[0]
@@ -274,7 +274,11 @@ def shared_basis(b, groups):
             at += d * d
         if found['predicts']:
             cursor.take('<f4', 2 + len(dims))  # the encoder's business
-        codes = cursor.take('i1', count * width).reshape(count, width)
+        fine = found['fine']
+        codes = cursor.take('i1', fine * width).reshape(fine, width)
+        packed = cursor.take('u1', (count - fine) * -(-width // 2)).reshape(count - fine, -1)
+        halves = np.stack([packed & 15, packed >> 4], 2).reshape(count - fine, -1)[:, :width].astype(np.int8)
+        codes = np.concatenate([codes, halves - 16 * (halves > 7)])
         scales = cursor.take('<f2', count * -(-width // 64)).reshape(count, -1)
         out.append(dict(mean=mean, deviations=deviations, u=dequantized(codes, scales), back=lambda y, m=matrices: by_head(y, m)))
     assert cursor.at == len(b) - 32

@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -74,6 +75,9 @@ final class CalibrateCommand implements Callable<Integer> {
     @Option(names = "--components", paramLabel = "N", defaultValue = "3072", description = "Components a transform keeps at most (default: ${DEFAULT-VALUE}).")
     private int components;
 
+    @Option(names = "--fine", paramLabel = "N", description = "Components of a transform that are kept in 8 bits, the others in 4 (klt; default: a quarter). More for ratios below 10.")
+    private Integer fine;
+
     @Option(names = "--sign", paramLabel = "KID", description = "Sign the basis with that key: B.kvb" + FileSignature.SUFFIX + " beside it, which 'capsule verify B.kvb' checks.")
     private String signer;
 
@@ -103,8 +107,8 @@ final class CalibrateCommand implements Callable<Integer> {
         if (weights != null && !weights.equals("none") && texts.isEmpty()) {
             throw new Failures.UsageException("--weights " + weights + " needs --text: states do not tell how they are read");
         }
-        if (group != null && !group.equals("all") && !group.matches("[1-9][0-9]{0,3}") || components < 1 || tokens < 1) {
-            throw new Failures.UsageException("--group takes all or a number of layers, --components and --tokens numbers from 1 on");
+        if (group != null && !group.equals("all") && !group.matches("[1-9][0-9]{0,3}") || components < 1 || tokens < 1 || fine != null && fine < 0) {
+            throw new Failures.UsageException("--group takes all or a number of layers, --components and --tokens numbers from 1 on, --fine from 0");
         }
         checkCodec();
         Optional<BasisSigner> signing = signing();
@@ -147,8 +151,8 @@ final class CalibrateCommand implements Callable<Integer> {
         } catch (IllegalArgumentException e) {
             throw new Failures.UsageException("--codec " + codec + ": " + e.getMessage() + "; klt and kvtc do");
         }
-        if (codec.equals("kvtc") && (partial || group != null && !group.equals("all") || weights != null && !weights.equals("none"))) {
-            throw new Failures.UsageException("--codec kvtc has all layers in one transform, no weights and no partial sums: leave --group, --weights and --partial out");
+        if (codec.equals("kvtc") && (partial || fine != null || group != null && !group.equals("all") || weights != null && !weights.equals("none"))) {
+            throw new Failures.UsageException("--codec kvtc has all layers in one transform, no weights, no partial sums and 8 bits everywhere: leave --group, --weights, --partial and --fine out");
         }
     }
 
@@ -175,7 +179,7 @@ final class CalibrateCommand implements Callable<Integer> {
 
     private Calibration start(CacheLayout layout, int defaultGroup, LinearAlgebra algebra) {
         int layers = group == null ? defaultGroup : group.equals("all") ? 0 : Integer.parseInt(group);
-        return Calibrations.of(codec).start(layout, new CalibrationOptions(layers, components, Kernels.best(), algebra));
+        return Calibrations.of(codec).start(layout, new CalibrationOptions(layers, components, fine == null ? OptionalInt.empty() : OptionalInt.of(fine), Kernels.best(), algebra));
     }
 
     private static KvCache read(InputFile in, Path state, ModelFacts known) throws IOException {

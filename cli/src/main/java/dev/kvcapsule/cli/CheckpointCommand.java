@@ -63,7 +63,7 @@ final class CheckpointCommand implements Callable<Integer> {
         }
         Notes notes = state == null ? Notes.NONE : notes();
         Notes all = objective == null ? notes : notes.withObjective(objective);
-        try (OpenSession session = SessionOptions.folder().open(SessionOptions.checked(id))) {
+        try (DatabaseOptions.Sessions sessions = options.open(); OpenSession session = sessions.folder().open(SessionOptions.checked(id))) {
             Optional<GatewayNote> gateway = noCapsule ? Optional.empty() : options.note(session.read());
             if (gateway.isEmpty()) {
                 print(Checkpoint.write(session, all, workspace, Optional.empty()), start);

@@ -28,11 +28,16 @@ final class ExportCommand implements Callable<Integer> {
     private Path output;
 
     @Mixin
-    private OutputOptions options;
+    private OwnerOptions options;
 
     @Override
     public Integer call() throws IOException {
-        SessionFolder sessions = SessionOptions.folder();
+        try (DatabaseOptions.Sessions sessions = options.existing()) {
+            return export(sessions.folder());
+        }
+    }
+
+    private int export(SessionFolder sessions) throws IOException {
         SessionState state = sessions.read(SessionOptions.checked(id)).orElseThrow(() -> new IOException("there is no session " + id + ": 'capsule status' lists them"));
         CapsuleNote note = state.capsule().orElseThrow(() -> new IOException("session " + id + " has no capsule: 'capsule checkpoint' with a gateway makes one"));
         Path capsule = sessions.capsule(id, note);

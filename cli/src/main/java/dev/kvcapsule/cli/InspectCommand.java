@@ -68,7 +68,7 @@ final class InspectCommand implements Callable<Integer> {
         if (options.json()) {
             List<Object> transforms = new ArrayList<>();
             for (BasisDescription.Transform transform : basis.transforms()) {
-                transforms.add(Map.of("layers", transform.layers(), "width", transform.width(), "components", transform.components(), "energy_in_a_tenth", transform.energy()));
+                transforms.add(Map.of("layers", transform.layers(), "width", transform.width(), "components", transform.components(), "fine", transform.fine(), "energy_in_a_tenth", transform.energy()));
             }
             options.out().println(new JsonReport().put("basis", basis.digest()).put("codec", basis.codec()).put("bytes", basis.bytes()).put("facts", basis.facts())
                     .put("transforms", transforms));
@@ -78,8 +78,8 @@ final class InspectCommand implements Callable<Integer> {
         options.out().printf("  digest          %s%n", basis.digest());
         basis.facts().forEach(this::fact);
         for (BasisDescription.Transform transform : basis.transforms()) {
-            options.out().printf(Locale.ROOT, "  %s: %d components of %d channels; a tenth of them holds %.1f%% of the weighted variance%n", MalformedDataException.oneLine(transform.layers()),
-                    transform.components(), transform.width(), 100 * transform.energy());
+            options.out().printf(Locale.ROOT, "  %s: %d components of %d channels, %d in full precision; a tenth of them holds %.1f%% of the weighted variance%n", MalformedDataException.oneLine(transform.layers()),
+                    transform.components(), transform.width(), transform.fine(), 100 * transform.energy());
         }
     }
 

@@ -9,10 +9,6 @@ import dev.kvcapsule.sessions.SessionState;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Instant;
-import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -48,21 +44,18 @@ final class ResumeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        SessionFolder sessions = SessionOptions.folder();
-        if (sessions.read(SessionOptions.checked(id)).isEmpty()) {
-            throw new IOException("there is no session " + id + ": 'capsule status' lists them");
-        }
-        try (OpenSession session = sessions.open(id)) {
-            SessionState state = session.read().orElseThrow();
-            if (!isFork() || dry) {
-                print(resume(session, state));
-                return ExitCode.DONE;
+        try (DatabaseOptions.Sessions all = options.open()) {
+            SessionFolder sessions = all.folder();
+            if (sessions.read(SessionOptions.checked(id)).isEmpty()) {
+                throw new IOException("there is no session " + id + " with a checkpoint: 'capsule status' lists them");
             }
-            try (OpenSession other = sessions.open(newId(sessions))) {
-                if (other.read().isPresent()) {
-                    throw new Failures.UsageException("session " + other.id() + " is there already: give another name");
-                }
-                print(resume(other, forked(session, state, other)));
+            String resumed = id;
+            if (isFork() && !dry) {
+                resumed = newId(sessions);
+                sessions.fork(id, Optional.empty(), resumed);
+            }
+            try (OpenSession session = sessions.open(resumed)) {
+                print(resume(session, session.read().orElseThrow()));
             }
         }
         return ExitCode.DONE;
@@ -76,31 +69,11 @@ final class ResumeCommand implements Callable<Integer> {
         if (forkName != null) {
             return SessionOptions.checked(forkName);
         }
-        List<String> taken = sessions.list();
         int number = 2;
-        while (taken.contains(id + "-" + number)) {
+        while (sessions.store().exists(id + "-" + number)) {
             number++;
         }
         return SessionOptions.checked(id + "-" + number);
-    }
-
-    /** The capsule goes with it: as a second name of the same file where that is possible. */
-    private static SessionState forked(OpenSession session, SessionState state, OpenSession other) throws IOException {
-        if (state.capsule().isPresent()) {
-            Path from = session.capsule(state.capsule().get());
-            Path to = other.capsule(state.capsule().get());
-            Files.deleteIfExists(to);
-            if (Files.isRegularFile(from)) {
-                try {
-                    Files.createLink(to, from);
-                } catch (IOException | UnsupportedOperationException e) {
-                    Files.copy(from, to);
-                }
-            }
-        }
-        SessionState copy = state.forked(other.id(), Instant.now());
-        other.write(copy);
-        return copy;
     }
 
     private Resume resume(OpenSession session, SessionState state) throws IOException {

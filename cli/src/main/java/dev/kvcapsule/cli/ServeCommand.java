@@ -11,6 +11,7 @@ import dev.kvcapsule.gateway.GatewayOptions;
 import dev.kvcapsule.gateway.Limits;
 import dev.kvcapsule.gateway.ServerTls;
 import dev.kvcapsule.serving.files.FolderBases;
+import dev.kvcapsule.sessions.store.jdbc.SessionDatabase;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetSocketAddress;
@@ -31,7 +32,7 @@ import picocli.CommandLine.Option;
         footerHeading = "%nExamples:%n", footer = {"  llama-server -m model.gguf --slot-save-path slots --port 8081 --cache-ram 0",
             "  capsule serve --upstream http://127.0.0.1:8081 --slot-dir slots --listen 127.0.0.1:8080 --tokens tokens.yaml --model model.gguf", "",
             "tokens.yaml, readable by its owner only; sha256:HEX in place of a token keeps it out of the file:",
-            "  0123456789abcdef0123: {org: acme, user: ann, permissions: [infer, export, restore, manage, metrics]}",
+            "  0123456789abcdef0123: {org: acme, user: ann, permissions: [infer, export, restore, manage, sessions, metrics]}",
             "  cert:9F:86:D0:...: {org: acme, user: bob, permissions: [infer]}          # openssl x509 -in client.pem -noout -fingerprint -sha256", "",
             "Logs are JSON lines on standard error. docs/resume.md has the endpoints and what they promise."})
 final class ServeCommand implements Callable<Integer> {
@@ -96,13 +97,16 @@ final class ServeCommand implements Callable<Integer> {
     @Mixin
     private KeyOptions keys;
 
+    @Mixin
+    private DatabaseOptions database;
+
     @CommandLine.Spec
     private CommandLine.Model.CommandSpec spec;
 
     @Override
     public Integer call() throws IOException, InterruptedException {
         PrintWriter err = spec.commandLine().getErr();
-        try (FolderBases bases = basis.open(Path.of("-")); Gateway gateway = Gateway.start(options(bases, err), err)) {
+        try (FolderBases bases = basis.open(Path.of("-")); SessionDatabase sessions = database.open(); Gateway gateway = Gateway.start(options(bases, err), Optional.of(sessions), err)) {
             if (model.file() == null) {
                 err.println("capsule: note: without --model capsules are bound to no model, and one of another model is only refused where its size differs");
             }

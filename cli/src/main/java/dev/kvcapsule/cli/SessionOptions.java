@@ -2,10 +2,12 @@ package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.sessions.GatewayNote;
-import dev.kvcapsule.sessions.SessionFolder;
 import dev.kvcapsule.sessions.SessionState;
 import dev.kvcapsule.sessions.gateway.ClientTls;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
+import dev.kvcapsule.sessions.row.Session;
+import dev.kvcapsule.sessions.store.NoSuchSessionException;
+import dev.kvcapsule.sessions.store.SessionStore;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
@@ -13,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Where sessions are, and the gateway that has their capsules. */
@@ -38,14 +41,25 @@ final class SessionOptions extends OutputOptions {
     @Option(names = "--time-limit", paramLabel = "1h", defaultValue = "1h", description = "Longest time that the gateway may take (default: ${DEFAULT-VALUE}).", converter = DurationConverter.class)
     private Duration timeLimit;
 
-    static SessionFolder folder() {
-        return new SessionFolder(BasisOptions.home().resolve("sessions"));
+    @Mixin
+    private DatabaseOptions database;
+
+    /** This user's sessions. */
+    DatabaseOptions.Sessions open() throws IOException {
+        return database.local(err());
+    }
+
+    /** @throws NoSuchSessionException if there is no session of that name */
+    static void required(SessionStore store, String id) throws IOException {
+        if (!store.exists(checked(id))) {
+            throw new NoSuchSessionException(id);
+        }
     }
 
     /** Checks a session's name as an argument. */
     static String checked(String id) {
         try {
-            SessionFolder.checkId(id);
+            Session.checkId(id);
             return id;
         } catch (IllegalArgumentException e) {
             throw new Failures.UsageException(e.getMessage());

@@ -10,13 +10,17 @@ import dev.kvcapsule.sessions.ResumeNote;
 import dev.kvcapsule.sessions.SessionFolder;
 import dev.kvcapsule.sessions.SessionState;
 import dev.kvcapsule.sessions.Step;
+import dev.kvcapsule.sessions.row.OpenToolCall;
+import dev.kvcapsule.sessions.row.QuestionState;
+import dev.kvcapsule.sessions.row.Session;
+import dev.kvcapsule.sessions.store.NoSuchSessionException;
+import dev.kvcapsule.sessions.store.SessionOwner;
 import dev.kvcapsule.sessions.workspace.Artifact;
 import dev.kvcapsule.sessions.workspace.Git;
 import dev.kvcapsule.sessions.workspace.Revision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -40,20 +44,26 @@ final class StatusCommand implements Callable<Integer> {
     @Mixin
     private OutputOptions options;
 
+    @Mixin
+    private DatabaseOptions database;
+
     private final Instant now = Instant.now();
 
     @Override
     public Integer call() throws IOException {
-        SessionFolder sessions = SessionOptions.folder();
-        if (id == null) {
-            list(sessions);
-            return ExitCode.DONE;
-        }
-        SessionState state = sessions.read(SessionOptions.checked(id)).orElseThrow(() -> new IOException("there is no session " + id + ": 'capsule status' lists them"));
-        if (options.json()) {
-            printJson(sessions, state);
-        } else {
-            print(sessions, state);
+        try (DatabaseOptions.Sessions all = database.existing(SessionOwner.LOCAL, options.err())) {
+            SessionFolder sessions = all.folder();
+            if (id == null) {
+                list(sessions);
+                return ExitCode.DONE;
+            }
+            SessionState state = sessions.read(SessionOptions.checked(id)).orElseThrow(() -> new IOException("there is no session " + id + " with a checkpoint: 'capsule status' lists them"));
+            Session row = all.store().load(id).orElseThrow(() -> new NoSuchSessionException(id));
+            if (options.json()) {
+                printJson(sessions, state, row);
+            } else {
+                print(sessions, state, row);
+            }
         }
         return ExitCode.DONE;
     }
@@ -95,14 +105,17 @@ final class StatusCommand implements Callable<Integer> {
     }
 
     private String age(Instant then) {
-        long seconds = Math.max(0, Duration.between(then, now).toSeconds());
-        return seconds < 120 ? seconds + " s ago" : seconds < 7200 ? seconds / 60 + " min ago" : seconds < 172_800 ? seconds / 3600 + " h ago" : seconds / 86_400 + " d ago";
+        return Age.of(then, now);
     }
 
-    private void print(SessionFolder sessions, SessionState state) throws IOException {
+    private void print(SessionFolder sessions, SessionState state, Session row) throws IOException {
         line("session", state.id() + state.parent().map(parent -> ", forked from " + parent).orElse(""));
         state.notes().objective().ifPresent(text -> line("objective", text));
         line("checkpoint", age(state.checkpointAt()));
+        if (row.messageCount() > 0) {
+            line("messages", row.messageCount() + ", " + (row.cost().contextTokens() == 0 ? "not measured" : row.cost().contextTokens() + " tokens") + ", compacted " + row.compaction().count() + " times");
+        }
+        row.question().ifPresent(question -> line("question", question.prompt() + ": 'capsule sessions show " + row.id() + "'"));
         if (state.revision().isPresent()) {
             Revision then = state.revision().get();
             Optional<Revision> current = Git.revision(Path.of(then.worktree()));
@@ -130,12 +143,14 @@ final class StatusCommand implements Callable<Integer> {
         options.out().printf("%-11s %s%n", name, text);
     }
 
-    private void printJson(SessionFolder sessions, SessionState state) throws IOException {
+    private void printJson(SessionFolder sessions, SessionState state, Session row) throws IOException {
         JsonReport report = new JsonReport().put("session", state.id()).put("parent", state.parent().orElse(null)).put("objective", state.notes().objective().orElse(null))
                 .put("created_at", state.createdAt().toString()).put("checkpoint_at", state.checkpointAt().toString());
         Optional<Revision> current = state.revision().isPresent() ? Git.revision(Path.of(state.revision().get().worktree())) : Optional.empty();
         report.put("git_then", state.revision().map(Revision::toMap).orElse(null)).put("git_now", current.map(Revision::toMap).orElse(null))
-                .put("drift", Resume.drift(state));
+                .put("drift", Resume.drift(state))
+                .put("messages", row.messageCount()).put("context_tokens", row.cost().contextTokens()).put("compactions", row.compaction().count())
+                .put("pending_question", row.question().map(QuestionState::toMap).orElse(null)).put("open_tool_calls", row.openToolCalls().stream().map(OpenToolCall::toMap).toList());
         report.put("plan", state.notes().plan().stream().map(Step::toMap).toList())
                 .put("jobs", state.notes().jobs().stream().map(Job::toMap).toList());
         List<Map<String, Object>> artifacts = new ArrayList<>();

@@ -16,7 +16,7 @@ final class StoreGcCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        LocalChunks local = SessionOptions.folder().chunks();
+        LocalChunks local = DatabaseOptions.chunks();
         try (ChunkStore store = local.write(LocalChunks.MOST_BYTES)) {
             Collected collected = local.collect(store, true);
             if (options.json()) {

@@ -19,7 +19,7 @@ final class StoreStatusCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        LocalChunks local = SessionOptions.folder().chunks();
+        LocalChunks local = DatabaseOptions.chunks();
         try (StoreReader reader = local.read()) {
             StoreStatus status = reader.status();
             List<ChunkRef> needed = List.copyOf(local.needed().values());

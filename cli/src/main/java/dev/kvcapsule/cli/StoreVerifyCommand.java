@@ -17,7 +17,7 @@ final class StoreVerifyCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        LocalChunks local = SessionOptions.folder().chunks();
+        LocalChunks local = DatabaseOptions.chunks();
         try (StoreReader reader = local.read()) {
             Verified verified = reader.verify();
             long missing = local.needed().keySet().stream().filter(key -> !reader.contains(new StoreKey(key))).count();

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 
 /**
  * What an AOT cache is trained on: every command on the sample, so that its classes and profiles are those of real work; where the Vector API is there,
@@ -18,6 +19,9 @@ import picocli.CommandLine.Command;
 @Command(name = "train", hidden = true, description = "Runs the other commands on the sample; for making an AOT cache.")
 final class TrainCommand implements Callable<Integer> {
     private static final int ROUNDS = 6;
+
+    @Option(names = "--sessions", description = "Sessions, too: they are made in CAPSULE_HOME, which is to be a folder of its own with a database.")
+    private boolean sessions;
 
     @Override
     public Integer call() throws IOException {
@@ -51,6 +55,16 @@ final class TrainCommand implements Callable<Integer> {
                 seal(state, capsule, restored, keys.resolve("keys").toString());
             }
             run("doctor", "--json");
+            if (sessions) {
+                for (int round = 0; round < 2; round++) {
+                    run("checkpoint", "--session", "train", "--objective", "train", "--no-capsule");
+                    run("status");
+                    run("status", "train");
+                    run("resume", "train");
+                    run("sessions", "list");
+                    run("sessions", "show", "train");
+                }
+            }
         } finally {
             Files.deleteIfExists(state);
             Files.deleteIfExists(capsule);

@@ -144,9 +144,9 @@ class BasisCommandTest {
             assertFails(3, "not a basis file", encode("--basis", basis));
         }
         byte[] later = good.clone();
-        later[8] = 2;
+        later[8] = 3;
         Files.write(basis, later);
-        assertFails(4, "version 2", encode("--basis", basis));
+        assertFails(4, "version 3", encode("--basis", basis));
         Files.delete(basis);
         assertFails(5, "no such file", encode("--basis", basis));
     }

@@ -108,7 +108,7 @@ class KilledTest {
 
     /** What is offered is whole: the state parses, and its capsule restores the very bytes. */
     private SessionState whole() throws Exception {
-        try (OpenSession session = new SessionFolder(home.resolve("sessions")).open("s1"); GatewayClient client = client()) {
+        try (OpenSession session = LocalSessions.in(home).open("s1"); GatewayClient client = client()) {
             SessionState found = session.read().orElseThrow();
             Resume resume = Resume.of(session, found, new Resume.Wish(Optional.of(client), OptionalInt.of(1), true, true, false));
             assertEquals(ResumeNote.RESTORED, resume.outcome().verdict(), resume.outcome()::toString);
@@ -154,9 +154,9 @@ class KilledTest {
             acknowledged = found;
         }
         try (Stream<Path> files = Files.list(home.resolve("sessions/s1"))) {
-            assertEquals(3, files.count(), "state, capsule and lock: what killed clients left is gone");
+            assertEquals(2, files.count(), "capsule and lock: what killed clients left is gone");
         }
-        try (StoreReader store = new SessionFolder(home.resolve("sessions")).chunks().read()) {
+        try (StoreReader store = LocalSessions.in(home).chunks().read()) {
             assertEquals(List.of(), store.verify().damaged(), "each chunk is whole or not there");
         }
     }
@@ -219,7 +219,7 @@ class KilledTest {
             } else if (export) {
                 client.export(0, "s2", file);
             } else {
-                SessionFolder sessions = new SessionFolder(home.resolve("sessions"));
+                SessionFolder sessions = LocalSessions.in(home);
                 try (PartsSource parts = PartsSource.open(sessions.capsule("s1", sessions.read("s1").orElseThrow().capsule().orElseThrow()), sessions.chunks()).orElseThrow()) {
                     client.restore(OptionalInt.of(1), "s1", parts, true);
                 }

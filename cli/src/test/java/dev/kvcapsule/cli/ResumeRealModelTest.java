@@ -4,6 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.serving.json.Json;
+import dev.kvcapsule.sessions.pending.AgentSession;
+import dev.kvcapsule.sessions.row.Message;
+import dev.kvcapsule.sessions.row.MessageKind;
+import dev.kvcapsule.sessions.row.Session;
+import dev.kvcapsule.sessions.store.SessionStore;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -185,7 +190,7 @@ class ResumeRealModelTest {
     /** The conversation has gone on by a few tokens: all chunks are there, and the state that is put together is the one that answers. */
     private void laterCheckpointWritesWhatIsNew(Map<String, Object> first, List<Object> both) throws Exception {
         complete(both, 4);
-        Map<String, Object> later = capsule("checkpoint", "--session", "s1", "--workspace", work, "--json");
+        Map<String, Object> later = capsule("checkpoint", "--session", "s1", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile, "--json");
         assertEquals(first.get("chunks"), later.get("chunks"));
         assertTrue((Long) later.get("tokens") > TOKENS, later::toString);
         assertTrue((Long) later.get("written_bytes") * 3 < (Long) later.get("capsule_bytes"), later::toString);
@@ -207,5 +212,54 @@ class ResumeRealModelTest {
         Map<String, Object> status = capsule("status", "s1", "--json");
         assertEquals("usable", ((Map<?, ?>) status.get("capsule")).get("verdict"));
         assertEquals("restored", ((Map<?, ?>) status.get("last_resume")).get("verdict"));
+    }
+
+    private List<Object> prompt(List<Message> messages) throws Exception {
+        String body = Json.line(Map.of("messages", messages.stream().map(message -> Map.of("role", message.role().label(), "content", message.content())).toList()));
+        return tokenize((String) post("/apply-template", body).get("prompt"));
+    }
+
+    /**
+     * A conversation is compacted by the real model; its capsule is cut where the old prompt and the new one part, and put back: the frozen prefix is not evaluated again, the
+     * summary and the tail are.
+     */
+    @Test
+    void aCompactedConversationKeepsTheCacheOfItsFrozenPrefix() throws Exception {
+        List<String> texts = Files.readString(RealParts.root().resolve("docs/security.md")).lines().filter(line -> line.length() > 80).toList();
+        List<Message> conversation = new ArrayList<>(List.of(Message.system("You answer questions about this document.\n" + String.join("\n", texts.subList(0, 4)))));
+        for (int turn = 0; turn < 5; turn++) {
+            conversation.add(Message.user("What does part " + turn + " say?"));
+            conversation.add(Message.assistant(texts.get(4 + turn)));
+        }
+        SessionStore store = LocalSessions.in(home).store();
+        AgentSession session = AgentSession.create(store, Session.fresh("s3"));
+        session.append(conversation.toArray(Message[]::new));
+        List<Object> before = prompt(conversation);
+        complete(before, 0);
+        capsule("checkpoint", "--session", "s3", "--full", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile, "--json");
+
+        Map<String, Object> event = capsule("sessions", "compact", "s3", "--tail", 2, "--summarizer", gateway.address(), "--summarizer-token-file", tokenFile, "--summary-tokens", 40, "--json");
+        assertEquals("completed", event.get("event"), event::toString);
+        assertEquals(6L, event.get("messages"));
+        List<Message> compacted = session.messages();
+        assertEquals(MessageKind.SUMMARY, compacted.get(1).kind());
+        assertEquals(conversation.subList(7, 11), compacted.subList(2, 6), "the tail is pinned");
+        List<Object> after = prompt(compacted);
+        int shared = 0;
+        while (before.get(shared).equals(after.get(shared))) {
+            shared++;
+        }
+        assertTrue(shared >= prompt(conversation.subList(0, 1)).size() - 8, "at least the instructions: " + shared);
+
+        Path capsule = LocalSessions.in(home).capsule("s3", LocalSessions.in(home).read("s3").orElseThrow().capsule().orElseThrow());
+        capsule("decode", capsule, "-o", work.resolve("slots/cut"), "--tokens", shared, "--as", "org=acme,user=ann,session=s3", "--model", model, "--json");
+        HttpRequest restore = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/slots/0?action=restore")).header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString("{\"filename\":\"cut\"}")).build();
+        assertEquals(200, client.send(restore, HttpResponse.BodyHandlers.ofString()).statusCode());
+        Files.delete(work.resolve("slots/cut"));
+        Map<String, Object> evaluated = complete(after, 0);
+        assertEquals((long) shared, timing(evaluated, "cache_n"));
+        assertEquals((long) after.size() - shared, timing(evaluated, "prompt_n"));
+        System.out.println("compacted: " + before.size() + " tokens became " + after.size() + ", of which " + shared + " came from the capsule and " + (after.size() - shared) + " were evaluated");
     }
 }

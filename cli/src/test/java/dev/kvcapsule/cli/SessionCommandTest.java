@@ -8,7 +8,15 @@ import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.gateway.recorded.RecordedServer;
 import dev.kvcapsule.serving.json.Json;
 import dev.kvcapsule.sessions.OpenSession;
-import dev.kvcapsule.sessions.SessionFolder;
+import dev.kvcapsule.sessions.pending.AgentSession;
+import dev.kvcapsule.sessions.row.CheckpointState;
+import dev.kvcapsule.sessions.row.Message;
+import dev.kvcapsule.sessions.row.QuestionState;
+import dev.kvcapsule.sessions.row.Session;
+import dev.kvcapsule.sessions.row.ToolCall;
+import dev.kvcapsule.sessions.row.Ulid;
+import dev.kvcapsule.sessions.store.SessionEdit;
+import dev.kvcapsule.sessions.store.SessionStore;
 import dev.kvcapsule.testdata.Samples;
 import java.io.InputStream;
 import java.net.http.HttpClient;
@@ -17,8 +25,12 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.List;
+import java.time.Instant;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -70,7 +82,7 @@ class SessionCommandTest {
         Ended misspelt = run("checkpoint", "--session", "s1", "--state", yaml, "--workspace", work, "--json");
         assertEquals(3, misspelt.exit(), misspelt.err());
         assertEquals("first", run("status", "s1", "--json").json().get("objective"), "the checkpoint is what it was");
-        try (OpenSession busy = new SessionFolder(work.resolve("home/sessions")).open("s1")) {
+        try (OpenSession busy = LocalSessions.in(work.resolve("home")).open("s1")) {
             assertEquals("s1", busy.id());
             // In the child: a file lock is a process's.
             try (Child second = Child.capsule(work, work.resolve("home"), 64, "checkpoint", "--session", "s1", "--workspace", work)) {
@@ -83,16 +95,66 @@ class SessionCommandTest {
             assertEquals(0, piped.await(), piped.err());
         }
         assertEquals("piped", run("status", "s3", "--json").json().get("objective"));
-        Files.writeString(work.resolve("home/sessions/s3/state.json"), "{");
+        // As a newer program would have written it.
+        LocalSessions.in(work.resolve("home")).store().edit("s3", OptionalLong.empty(),
+                locked -> SessionEdit.of(locked.session().withCheckpoint(Optional.of(new CheckpointState(Map.of("schema", 2L), Optional.empty(), Optional.empty(), Instant.EPOCH, 2)))));
         assertEquals(3, run("status", "s3").exit());
+        assertEquals(3, run("resume", "s3").exit());
         Ended all = run("status");
         assertEquals(0, all.exit(), "a damaged session hides no other");
         assertTrue(all.out().contains("first") && all.out().contains("damaged"), all.out());
-        Path state = work.resolve("home/sessions/s1/state.json");
-        Files.writeString(state, Files.readString(state).replace("\"schema\" : 1", "\"schema\" : 2"));
-        assertEquals(3, run("resume", "s1").exit());
+        // As an older program wrote them.
+        Path old = Files.createDirectories(work.resolve("home/sessions/s9"));
+        Files.writeString(old.resolve("state.json"), "{\"schema\":1,\"id\":\"s9\",\"objective\":\"of old\"}");
+        Files.writeString(Files.createDirectories(work.resolve("home/sessions/s8")).resolve("state.json"), "{");
+        Ended taken = run("status", "s9", "--json");
+        assertEquals("of old", taken.json().get("objective"));
+        assertTrue(taken.err().contains("s8"), taken.err());
+        assertFalse(Files.exists(old.resolve("state.json")));
         assertEquals(5, run("resume", "s2").exit());
         assertEquals(2, run("checkpoint", "--session", "../s1").exit());
+    }
+
+    @Test
+    void sessionsAreShownAnsweredForkedRevertedCompactedExportedAndPurged() throws Exception {
+        assertEquals("", run("sessions", "list", "--json").json().get("sessions").toString().replaceAll("[\\[\\]]", ""));
+        assertFalse(Files.exists(work.resolve("home/database")), "looking makes no database");
+        SessionStore store = LocalSessions.in(work.resolve("home")).store();
+        AgentSession session = AgentSession.create(store, Session.fresh("s1"));
+        for (int turn = 0; turn < 6; turn++) {
+            session.append(Message.user("question " + turn), Message.assistant("answer " + turn + " word".repeat(100)));
+        }
+        String boundary = session.messages().getLast().id();
+        session.append(Message.user("clean up"), Message.assistant("", new ToolCall("c", "rm", "{\"path\":\"a\"}")));
+        QuestionState question = QuestionState.ofPermission("c", new QuestionState.PermissionAsk("rm", Map.of("path", "a"), Optional.of("rule-7")));
+        session.ask(question);
+        Ended shown = run("sessions", "show", "s1");
+        for (String part : List.of(question.questionId(), "rule-7", "{\"path\":\"a\"}", "open call", "clean up")) {
+            assertTrue(shown.out().contains(part), shown.out());
+        }
+        Ended other = run("sessions", "answer", "s1", "--question", Ulid.next(), "allow", "--json");
+        assertEquals(4, other.exit());
+        assertEquals("question-open", other.error());
+        assertEquals("s2", run("sessions", "fork", "s1", "--name", "s2", "--json").json().get("session"));
+        assertEquals("allowed", run("sessions", "answer", "s1", "allow", "--json").json().get("state"));
+        assertEquals("completed", run("sessions", "answer", "s2", "deny", "--json").json().get("state"), "the fork has a question of its own");
+        Ended cut = run("sessions", "revert", "s1", "--to", session.messages().get(13).id(), "--json");
+        assertEquals(2, cut.exit());
+        assertEquals("boundary", cut.error());
+        assertEquals(12L, run("sessions", "revert", "s1", "--to", boundary, "--json").json().get("messages"));
+        assertEquals("completed", run("sessions", "compact", "s1", "--json").json().get("event"));
+        Ended listed = run("sessions", "list");
+        assertTrue(listed.out().startsWith("SESSION") && listed.out().contains("fork of s1"), listed.out());
+        Ended export = run("sessions", "export", "--all", "-o", work.resolve("all.jsonl"));
+        assertEquals(0, export.exit(), export.err());
+        List<String> types = new ArrayList<>();
+        for (String line : Files.readAllLines(work.resolve("all.jsonl"))) {
+            types.add((String) Json.readObject(line).get("type"));
+        }
+        assertEquals(2, types.stream().filter("session"::equals).count());
+        assertEquals(9 + 15, types.stream().filter("message"::equals).count());
+        assertEquals(0, run("sessions", "purge", "s1", "s2").exit());
+        assertEquals(List.of(), store.list(10));
     }
 
     @Test
@@ -152,7 +214,7 @@ class SessionCommandTest {
             assertTrue(noted.err().contains("printable ASCII"), noted.err());
             assertEquals("kept", run("status", "s1", "--json").json().get("objective"));
             assertEquals(3, run("checkpoint", "--session", "s1", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile).exit(), "a token that was named must be one");
-            assertFalse(Files.readString(work.resolve("home/sessions/s1/state.json")).contains(TOKEN));
+            assertFalse(LocalSessions.in(work.resolve("home")).read("s1").orElseThrow().toJson().contains(TOKEN));
         }
     }
 }

@@ -1,6 +1,7 @@
 package dev.kvcapsule.gateway;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.sessions.fields.TextYaml;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -12,19 +13,12 @@ import java.security.cert.CertificateEncodingException;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.EnumSet;
-import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
-import org.snakeyaml.engine.v2.api.ConstructNode;
-import org.snakeyaml.engine.v2.api.Load;
-import org.snakeyaml.engine.v2.api.LoadSettings;
-import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
-import org.snakeyaml.engine.v2.nodes.Tag;
-import org.snakeyaml.engine.v2.schema.FailsafeSchema;
 
 /**
  * Bearer tokens and clients' certificates, and who they stand for. The file is YAML, one entry each: {@code TOKEN: {org: O, user: U, permissions: [infer, export, ...]}}. A token of
@@ -37,17 +31,6 @@ public final class Credentials {
     private static final int SHORTEST = 16;
     private static final long MAX_BYTES = 1 << 20;
     private static final String SCHEME = "Bearer ";
-
-    /** Every scalar is the text that stands there: a token of digits only is no number, which would lose its leading zeros. */
-    private static final class TextSchema extends FailsafeSchema {
-        @Override
-        public Map<Tag, ConstructNode> getSchemaTagConstructors() {
-            Map<Tag, ConstructNode> constructors = new HashMap<>(super.getSchemaTagConstructors());
-            // An empty file is a document, too.
-            constructors.put(Tag.NULL, node -> null);
-            return constructors;
-        }
-    }
 
     /** @param certificate whether the digest is a certificate's, not a token's */
     private record Entry(byte[] digest, boolean certificate, Principal principal) {}
@@ -70,8 +53,8 @@ public final class Credentials {
         }
         Object document;
         try {
-            document = new Load(LoadSettings.builder().setAllowDuplicateKeys(false).setSchema(new TextSchema()).build()).loadFromString(Files.readString(file));
-        } catch (YamlEngineException | CharacterCodingException e) {
+            document = TextYaml.read(Files.readString(file));
+        } catch (MalformedDataException | CharacterCodingException e) {
             // The library's message quotes the line, which holds a token.
             throw new MalformedDataException(file + " is not YAML of the form TOKEN: {org: O, user: U, permissions: [infer]}");
         }
@@ -124,7 +107,7 @@ public final class Credentials {
         if (!(value instanceof Map<?, ?> fields) || !Set.of("org", "user", "permissions").containsAll(fields.keySet())
                 || !(fields.get("org") instanceof String org) || !(fields.get("user") instanceof String user)
                 || !(fields.get("permissions") instanceof List<?> names)) {
-            throw new MalformedDataException(where + ": expected {org: O, user: U, permissions: [infer, export, restore, manage, metrics]}");
+            throw new MalformedDataException(where + ": expected {org: O, user: U, permissions: [infer, export, restore, manage, sessions, metrics]}");
         }
         try {
             EnumSet<Permission> permissions = EnumSet.noneOf(Permission.class);

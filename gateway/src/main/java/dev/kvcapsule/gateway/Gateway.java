@@ -1,5 +1,6 @@
 package dev.kvcapsule.gateway;
 
+import dev.kvcapsule.sessions.store.jdbc.SessionDatabase;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
@@ -17,6 +18,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
 import java.security.cert.X509Certificate;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
@@ -38,6 +40,9 @@ public final class Gateway implements AutoCloseable {
     /** llama-server closes idle connections after five seconds: a request must not meet one that is being closed. */
     private static final int KEEP_ALIVE_SECONDS = 3;
 
+    /** A request that has had its time is told so: its connection must not be closed for having been silent as long. */
+    private static final Duration IDLE_BEHIND = Duration.ofSeconds(10);
+
     /** How long stopping waits for requests to end by themselves, and once more when they have been told to. */
     private static final int STOP_SECONDS = 3;
 
@@ -47,6 +52,8 @@ public final class Gateway implements AutoCloseable {
     private final CapsuleStore store;
     private final LlamaServer server;
     private final CapsuleApi api;
+    private final Optional<SessionApi> sessions;
+    private final Optional<SessionSweep> sweep;
     private final ServerRoutes routes;
     private final Metrics metrics = new Metrics();
     private final RequestLog log;
@@ -59,7 +66,7 @@ public final class Gateway implements AutoCloseable {
     private HttpServer http;
     private boolean closed;
 
-    private Gateway(GatewayOptions options, PrintWriter err, SlotFolder folder, CapsuleStore store) throws IOException {
+    private Gateway(GatewayOptions options, Optional<SessionDatabase> sessions, PrintWriter err, SlotFolder folder, CapsuleStore store) throws IOException {
         this.options = options;
         this.folder = folder;
         this.store = store;
@@ -78,22 +85,25 @@ public final class Gateway implements AutoCloseable {
         var client = vertx.createHttpClient(new HttpClientOptions().setConnectTimeout(5000).setDecompressionSupported(false).setKeepAliveTimeout(KEEP_ALIVE_SECONDS),
                 new PoolOptions().setHttp1MaxSize(options.limits().requests()));
         this.routes = new ServerRoutes(new PassThrough(client, options, rate), slots, options.limits());
+        this.sessions = sessions.map(database -> new SessionApi(database, store, options.limits()));
+        this.sweep = sessions.map(database -> new SessionSweep(database, log));
         this.api = new CapsuleApi(options, new SlotExport(options, server, slots, folder), new SlotRestore(options, server, slots, folder), store, rate);
     }
 
     /**
      * Starts one. The llama-server need not be there yet: until it is, readiness says so.
      *
+     * @param sessions where durable sessions are, for the caller to close behind the gateway; empty for none
      * @param err where log lines go, JSON each
      * @throws IOException if the slot folder is not there, it or the store is another gateway's, or the address cannot be had
      */
-    public static Gateway start(GatewayOptions options, PrintWriter err) throws IOException {
+    public static Gateway start(GatewayOptions options, Optional<SessionDatabase> sessions, PrintWriter err) throws IOException {
         SlotFolder folder = SlotFolder.open(options.slotDir());
         CapsuleStore store = null;
         Gateway gateway = null;
         try {
             store = CapsuleStore.open(options.store(), options.limits().storeBytes(), InstantSource.system());
-            gateway = new Gateway(options, err, folder, store);
+            gateway = new Gateway(options, sessions, err, folder, store);
             gateway.listen();
             return gateway;
         } catch (IOException | RuntimeException e) {
@@ -109,7 +119,7 @@ public final class Gateway implements AutoCloseable {
     private void listen() throws IOException {
         HttpServerOptions http1 = new HttpServerOptions().setHost(options.listen().getHostString()).setPort(options.listen().getPort())
                 .setHttp2ClearTextEnabled(false).setMaxHeaderSize(16 << 10).setIdleTimeoutUnit(TimeUnit.MILLISECONDS)
-                .setIdleTimeout((int) Math.min(Integer.MAX_VALUE, options.limits().total().toMillis()));
+                .setIdleTimeout((int) Math.min(Integer.MAX_VALUE, options.limits().total().plus(IDLE_BEHIND).toMillis()));
         if (options.tls().isPresent()) {
             options.tls().get().apply(http1);
         }
@@ -172,7 +182,9 @@ public final class Gateway implements AutoCloseable {
         rates.take(principal.get().owner());
         ownerPlaces.take(principal.get().owner());
         exchange.onOver(() -> ownerPlaces.giveBack(principal.get().owner()));
-        if (path.startsWith(CapsuleApi.PREFIX)) {
+        if (sessions.isPresent() && SessionApi.isFor(path)) {
+            sessions.get().serve(exchange);
+        } else if (path.startsWith(CapsuleApi.PREFIX)) {
             exchange.blocking(() -> api.serve(exchange));
         } else {
             routes.serve(exchange);
@@ -215,6 +227,7 @@ public final class Gateway implements AutoCloseable {
             return;
         }
         closed = true;
+        sweep.ifPresent(SessionSweep::close);
         try {
             await(vertx.close());
         } finally {

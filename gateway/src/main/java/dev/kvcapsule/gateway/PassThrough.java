@@ -69,7 +69,7 @@ final class PassThrough {
             }
             exchange.onGone(() -> exchange.context().runOnContext(v -> cancel()));
             RequestOptions target = new RequestOptions().setMethod(exchange.request().method()).setHost(options.upstream().getHost()).setPort(options.upstreamPort())
-                    .setURI(exchange.request().uri()).setIdleTimeout(options.limits().total().toMillis());
+                    .setURI(exchange.request().uri()).setIdleTimeout(options.limits().total().plusSeconds(1).toMillis());
             client.request(target).onComplete(made -> {
                 if (made.failed()) {
                     fail(new RequestException(502, "no-server", "the llama-server cannot be reached"));

@@ -12,6 +12,8 @@ public enum Permission {
     RESTORE,
     /** Listing, inspecting, fetching and deleting one's own capsules that the gateway keeps. */
     MANAGE,
+    /** One's own durable sessions. */
+    SESSIONS,
     /** Reading metrics, which say nothing of whose requests they count. */
     METRICS;
 
@@ -27,6 +29,6 @@ public enum Permission {
                 return permission;
             }
         }
-        throw new IllegalArgumentException("'" + label + "' is none of infer, export, restore, manage, metrics");
+        throw new IllegalArgumentException("'" + label + "' is none of infer, export, restore, manage, sessions, metrics");
     }
 }

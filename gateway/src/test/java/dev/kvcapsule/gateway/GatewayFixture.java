@@ -10,6 +10,7 @@ import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
 import dev.kvcapsule.engine.seal.ModelIdentity;
 import dev.kvcapsule.serving.ModelFacts;
+import dev.kvcapsule.sessions.store.jdbc.SessionDatabase;
 import dev.kvcapsule.testdata.Samples;
 import io.vertx.core.json.JsonObject;
 import java.io.IOException;
@@ -47,6 +48,7 @@ final class GatewayFixture implements AutoCloseable {
     /** For the next start. */
     Optional<ServerTls> tls = Optional.empty();
     private Gateway gateway;
+    private SessionDatabase sessions;
 
     GatewayFixture(Path folder, String sample, Limits limits) throws IOException {
         this.folder = folder;
@@ -57,9 +59,9 @@ final class GatewayFixture implements AutoCloseable {
         keys.lifecycle().newTenantKey("acme");
         keys.lifecycle().newTenantKey("evil");
         Files.createFile(folder.resolve("tokens.yaml"), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-        Files.writeString(folder.resolve("tokens.yaml"), ANN + ": {org: acme, user: ann, permissions: [infer, export, restore, manage, metrics]}\n"
-                + BOB + ": {org: acme, user: bob, permissions: [infer, export, restore, manage]}\n"
-                + EVE + ": {org: evil, user: ann, permissions: [infer, export, restore, manage]}\n"
+        Files.writeString(folder.resolve("tokens.yaml"), ANN + ": {org: acme, user: ann, permissions: [infer, export, restore, manage, sessions, metrics]}\n"
+                + BOB + ": {org: acme, user: bob, permissions: [infer, export, restore, manage, sessions]}\n"
+                + EVE + ": {org: evil, user: ann, permissions: [infer, export, restore, manage, sessions]}\n"
                 + READER + ": {org: acme, user: reader, permissions: [metrics]}\n");
         start(limits);
     }
@@ -79,11 +81,17 @@ final class GatewayFixture implements AutoCloseable {
         GatewayOptions options = new GatewayOptions(InetSocketAddress.createUnresolved("127.0.0.1", 0), tls, URI.create("http://127.0.0.1:" + server.port()), slotDir, folder.resolve("store"),
                 Credentials.read(folder.resolve("tokens.yaml")), keys, keys.defaultSigner(Instant.now()).orElseThrow().kid(), Duration.ofDays(7),
                 new GenerationFolder(folder.resolve("generations")), Codecs.create("lossless"), pipeline, ModelFacts.UNKNOWN, model, limits);
-        gateway = Gateway.start(options, new PrintWriter(log, true));
+        sessions = SessionDatabase.file(folder.resolve("database/sessions"));
+        gateway = Gateway.start(options, Optional.of(sessions), new PrintWriter(log, true));
     }
 
     void stop() throws IOException {
         gateway.close();
+        sessions.close();
+    }
+
+    SessionDatabase sessions() {
+        return sessions;
     }
 
     int port() {
@@ -125,6 +133,7 @@ final class GatewayFixture implements AutoCloseable {
     public void close() throws IOException {
         client.shutdownNow();
         gateway.close();
+        sessions.close();
         server.close();
     }
 }

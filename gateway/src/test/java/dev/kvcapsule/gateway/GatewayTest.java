@@ -399,7 +399,7 @@ class GatewayTest {
         JsonObject document = json(fixture.get(ANN, "/capsule/v1/openapi.json"));
         assertEquals("3.1.0", document.getString("openapi"));
         JsonObject paths = document.getJsonObject("paths");
-        assertEquals(9, paths.size());
+        assertEquals(24, paths.size());
         for (String path : paths.fieldNames()) {
             for (String method : paths.getJsonObject(path).fieldNames()) {
                 String target = path.replace("{slot}", "0").replace("{id}", "0".repeat(32));

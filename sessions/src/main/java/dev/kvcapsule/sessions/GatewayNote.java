@@ -1,6 +1,7 @@
 package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.sessions.fields.Fields;
 import dev.kvcapsule.sessions.gateway.ClientTls;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;

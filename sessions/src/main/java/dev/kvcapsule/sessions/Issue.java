@@ -1,6 +1,7 @@
 package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.sessions.fields.Fields;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;

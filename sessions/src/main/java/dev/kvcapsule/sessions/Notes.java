@@ -1,12 +1,11 @@
 package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.sessions.fields.Fields;
+import dev.kvcapsule.sessions.fields.TextYaml;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.snakeyaml.engine.v2.api.Load;
-import org.snakeyaml.engine.v2.api.LoadSettings;
-import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 
 /**
  * What an agent writes down of its work, in a YAML file: {@code objective}, {@code plan}, {@code jobs}, {@code artifacts} (paths), {@code decisions}, {@code issues},
@@ -47,12 +46,7 @@ public record Notes(Optional<String> objective, List<Step> plan, List<Job> jobs,
         if (yaml.length() > MAX_BYTES) {
             throw new MalformedDataException("larger than " + MAX_BYTES + " bytes");
         }
-        Object document;
-        try {
-            document = new Load(LoadSettings.builder().setSchema(new TextSchema()).build()).loadFromString(yaml);
-        } catch (YamlEngineException e) {
-            throw new MalformedDataException("not YAML: " + e.getMessage());
-        }
+        Object document = TextYaml.read(yaml);
         Fields fields = new Fields(document == null ? Map.of() : document, "state");
         Notes notes = of(fields, fields.texts("artifacts"));
         fields.end();

@@ -1,11 +1,8 @@
 package dev.kvcapsule.sessions;
 
-import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.sessions.chunks.LocalChunks;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -61,14 +58,22 @@ public final class OpenSession implements AutoCloseable {
 
     /** Makes that state the checkpoint, and removes capsules that it does not name. */
     public void write(SessionState state) throws IOException {
-        try (AtomicOutput out = AtomicOutput.create(SessionFolder.state(folder))) {
-            ByteBuffer bytes = ByteBuffer.wrap(state.toJson().getBytes(StandardCharsets.UTF_8));
-            while (bytes.hasRemaining()) {
-                out.channel().write(bytes);
-            }
-            out.commit();
-        }
+        sessions.write(state);
         sweep(state);
+    }
+
+    /** Takes another session's capsule, as a second name of the same file where that is possible. */
+    void share(Path capsule) throws IOException {
+        if (!Files.isRegularFile(capsule)) {
+            return;
+        }
+        Path mine = folder.resolve(capsule.getFileName().toString());
+        Files.deleteIfExists(mine);
+        try {
+            Files.createLink(mine, capsule);
+        } catch (IOException | UnsupportedOperationException e) {
+            Files.copy(capsule, mine);
+        }
     }
 
     /** Also what a program that was killed left behind: unfinished files begin with a dot. */

@@ -2,64 +2,49 @@ package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.sessions.chunks.LocalChunks;
+import dev.kvcapsule.sessions.row.CheckpointState;
+import dev.kvcapsule.sessions.row.Session;
+import dev.kvcapsule.sessions.store.SessionEdit;
+import dev.kvcapsule.sessions.store.SessionExistsException;
+import dev.kvcapsule.sessions.store.SessionStore;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.regex.Pattern;
+import java.util.OptionalLong;
 
 /**
- * All sessions: a folder each, with {@code state.json} and the capsule that it names. Reading takes no lock, since the state is replaced in one step and its capsule stays
- * until after that.
+ * Sessions with a checkpoint: their rows are in a store, their capsules in a folder each. Reading takes no lock, since the row is replaced in one step and the capsule that it names
+ * stays until after that.
  */
 public final class SessionFolder {
-    private static final Pattern ID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
-    private static final String STATE = "state.json";
-
     private final Path folder;
+    private final SessionStore store;
 
-    /** @param folder of all sessions; made when the first one is */
-    public SessionFolder(Path folder) {
+    /**
+     * @param folder of all sessions' capsules; made when the first one is
+     * @param store of their rows
+     */
+    public SessionFolder(Path folder, SessionStore store) {
         this.folder = folder;
-    }
-
-    /** @throws IllegalArgumentException if it cannot name a session */
-    public static void checkId(String id) {
-        if (!ID.matcher(id).matches()) {
-            throw new IllegalArgumentException("a session's name has 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit");
-        }
+        this.store = store;
     }
 
     private Path of(String id) {
-        checkId(id);
+        Session.checkId(id);
         return folder.resolve(id);
     }
 
-    /** Names of all sessions, in order. */
+    /** Names of all sessions with a checkpoint, in order. */
     public List<String> list() throws IOException {
-        List<String> ids = new ArrayList<>();
-        if (Files.isDirectory(folder)) {
-            try (DirectoryStream<Path> all = Files.newDirectoryStream(folder)) {
-                for (Path one : all) {
-                    String name = one.getFileName().toString();
-                    // Whatever else somebody has put there is no session.
-                    if (ID.matcher(name).matches() && Files.isRegularFile(one.resolve(STATE))) {
-                        ids.add(name);
-                    }
-                }
-            }
-        }
-        ids.sort(null);
-        return ids;
+        return store.list(Integer.MAX_VALUE).stream().filter(session -> session.checkpoint().isPresent()).map(Session::id).sorted().toList();
     }
 
     /**
@@ -69,23 +54,84 @@ public final class SessionFolder {
      * @throws MalformedDataException if it is damaged or of a newer schema
      */
     public Optional<SessionState> read(String id) throws IOException {
-        Path file = of(id).resolve(STATE);
+        Session.checkId(id);
+        Optional<CheckpointState> found = store.load(id).flatMap(Session::checkpoint);
+        if (found.isEmpty()) {
+            return Optional.empty();
+        }
         try {
-            SessionState state = SessionState.parse(Files.readString(file));
+            SessionState state = SessionState.of(found.get().state());
             if (!state.id().equals(id)) {
                 throw new MalformedDataException("is of session '" + MalformedDataException.oneLine(state.id()) + "': 'capsule resume --fork' copies a session");
             }
             return Optional.of(state);
-        } catch (NoSuchFileException e) {
-            return Optional.empty();
         } catch (MalformedDataException e) {
-            throw new MalformedDataException(file + ": " + e.getMessage());
+            throw new MalformedDataException("the checkpoint of session " + id + ": " + e.getMessage());
         }
     }
 
     /** The chunks that capsules of all sessions go on from: in a folder beside the sessions'. */
     public LocalChunks chunks() {
-        return new LocalChunks(folder, folder.resolveSibling("chunks"));
+        return LocalChunks.beside(folder);
+    }
+
+    /** Makes that state a session's checkpoint, in one step. */
+    void write(SessionState state) throws IOException {
+        CheckpointState checkpoint = new CheckpointState(state.toMap(), Optional.empty(), Optional.empty(), state.checkpointAt(), SessionState.SCHEMA);
+        if (!store.exists(state.id())) {
+            create(state.id());
+        }
+        store.edit(state.id(), OptionalLong.empty(), locked -> SessionEdit.of(locked.session().withCheckpoint(Optional.of(checkpoint))));
+    }
+
+    private void create(String id) throws IOException {
+        try {
+            store.create(Session.fresh(id));
+        } catch (SessionExistsException e) {
+            // Somebody else was first: it is there.
+        }
+    }
+
+    /**
+     * Goes on as another session: its row is a fork's, its capsule a second name of the same file where that is possible, until the other one has a checkpoint of its own.
+     *
+     * @param at the last message that both have; empty for all
+     * @throws SessionExistsException if there is a session of that name
+     */
+    public Session fork(String id, Optional<String> at, String newId) throws IOException {
+        Session.checkId(newId);
+        try (OpenSession session = open(id); OpenSession other = open(newId)) {
+            Session child = store.fork(id, at, newId);
+            Optional<SessionState> state = session.read();
+            if (state.isPresent()) {
+                if (state.get().capsule().isPresent()) {
+                    other.share(session.capsule(state.get().capsule().get()));
+                }
+                other.write(state.get().forked(newId, child.createdAt()));
+            }
+            return store.load(newId).orElseThrow();
+        }
+    }
+
+    /** Names of the sessions whose checkpoint names that capsule, too. */
+    List<String> sharing(String id, CapsuleNote note) throws IOException {
+        List<String> others = new ArrayList<>();
+        for (String other : list()) {
+            if (!other.equals(id) && read(other).flatMap(SessionState::capsule).map(CapsuleNote::id).filter(note.id()::equals).isPresent()) {
+                others.add(other);
+            }
+        }
+        return others;
+    }
+
+    /** The store of the rows. */
+    public SessionStore store() {
+        return store;
+    }
+
+    /** The folder of the sessions' folders. */
+    Path folder() {
+        return folder;
     }
 
     /** The file of a session's capsule. */
@@ -121,9 +167,5 @@ public final class SessionFolder {
             channel.close();
             throw e;
         }
-    }
-
-    static Path state(Path session) {
-        return session.resolve(STATE);
     }
 }

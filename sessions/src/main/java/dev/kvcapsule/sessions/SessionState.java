@@ -1,7 +1,8 @@
 package dev.kvcapsule.sessions;
 
-import dev.kvcapsule.serving.json.Json;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.serving.json.Json;
+import dev.kvcapsule.sessions.fields.Fields;
 import dev.kvcapsule.sessions.workspace.Artifact;
 import dev.kvcapsule.sessions.workspace.Revision;
 import java.time.Instant;
@@ -40,7 +41,16 @@ public record SessionState(String id, Optional<String> parent, Instant createdAt
      * @throws MalformedDataException if it is damaged, or of a newer schema
      */
     public static SessionState parse(String json) throws MalformedDataException {
-        Fields fields = new Fields(Json.readObject(json), "state");
+        return of(Json.readObject(json));
+    }
+
+    /**
+     * Reads what {@link #toMap} made.
+     *
+     * @throws MalformedDataException if it is damaged, or of a newer schema
+     */
+    public static SessionState of(Map<String, Object> map) throws MalformedDataException {
+        Fields fields = new Fields(map, "state");
         long schema = fields.number("schema").orElse(0);
         if (schema != SCHEMA) {
             throw new MalformedDataException("state.schema: is " + schema + ", this program reads " + SCHEMA + (schema > SCHEMA ? ": a newer one wrote it" : ""));
@@ -66,6 +76,11 @@ public record SessionState(String id, Optional<String> parent, Instant createdAt
 
     /** JSON, over several lines. */
     public String toJson() {
+        return Json.lines(toMap());
+    }
+
+    /** The fields by name. */
+    public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("schema", SCHEMA);
         map.put("id", id);
@@ -83,7 +98,7 @@ public record SessionState(String id, Optional<String> parent, Instant createdAt
         gateway.ifPresent(known -> map.put("gateway", known.toMap()));
         capsule.ifPresent(known -> map.put("capsule", known.toMap()));
         lastResume.ifPresent(known -> map.put("last_resume", known.toMap()));
-        return Json.lines(map);
+        return map;
     }
 
     /** The same after a resume. */

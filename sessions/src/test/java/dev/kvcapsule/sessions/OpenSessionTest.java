@@ -6,14 +6,22 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.sessions.row.CheckpointState;
+import dev.kvcapsule.sessions.store.MemorySessionStore;
+import dev.kvcapsule.sessions.store.SessionEdit;
+import dev.kvcapsule.sessions.store.SessionStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -21,8 +29,10 @@ class OpenSessionTest {
     @TempDir
     private Path folder;
 
+    private final SessionStore store = new MemorySessionStore();
+
     private SessionFolder sessions() {
-        return new SessionFolder(folder.resolve("sessions"));
+        return new SessionFolder(folder.resolve("sessions"), store);
     }
 
     private static CapsuleNote note(Path file, Instant expires) {
@@ -70,22 +80,65 @@ class OpenSessionTest {
 
     @Test
     void aDamagedStateIsNamed() throws IOException {
-        Files.createDirectories(folder.resolve("sessions/s1"));
-        Files.writeString(folder.resolve("sessions/s1/state.json"), "{");
-        assertTrue(assertThrows(MalformedDataException.class, () -> sessions().read("s1")).getMessage().contains("state.json"));
-    }
-
-    @Test
-    void whatIsNoSessionIsNotListed() throws IOException {
         try (OpenSession session = sessions().open("s1")) {
             session.write(state(Optional.empty()));
         }
-        for (String copy : List.of("s1 copy", "s2")) {
-            Files.createDirectories(folder.resolve("sessions").resolve(copy));
-            Files.copy(folder.resolve("sessions/s1/state.json"), folder.resolve("sessions").resolve(copy).resolve("state.json"));
+        store.edit("s1", OptionalLong.empty(),
+                locked -> SessionEdit.of(locked.session().withCheckpoint(Optional.of(new CheckpointState(Map.of("schema", 2L), Optional.empty(), Optional.empty(), Instant.EPOCH, 2)))));
+        assertTrue(assertThrows(MalformedDataException.class, () -> sessions().read("s1")).getMessage().contains("a newer one wrote it"));
+    }
+
+    /** Checkpoints of older programs are taken over once; what cannot be read stays and is named. */
+    @Test
+    void stateFilesAreTakenOver() throws IOException {
+        Path old = Files.createDirectories(folder.resolve("sessions/s1"));
+        Path damaged = Files.createDirectories(folder.resolve("sessions/s2"));
+        Path copy = Files.createDirectories(folder.resolve("sessions/s3"));
+        Path capsule = Files.writeString(old.resolve("capsule-00.kvc"), "x");
+        SessionState state = state(Optional.of(note(capsule, Instant.MAX)));
+        Files.writeString(old.resolve("state.json"), state.toJson());
+        Files.writeString(damaged.resolve("state.json"), "{");
+        Files.writeString(copy.resolve("state.json"), state.toJson());
+        assertTrue(StateFiles.exist(folder.resolve("sessions")));
+        List<String> left = StateFiles.takeOver(sessions());
+        assertEquals(2, left.size());
+        assertTrue(left.getFirst().contains("s2") && left.getLast().contains("is of session 's1'"), left::toString);
+        assertEquals(Optional.of(state), sessions().read("s1"));
+        assertTrue(Files.exists(capsule));
+        assertFalse(Files.exists(old.resolve("state.json")));
+        Files.writeString(old.resolve("state.json"), state(Optional.empty()).toJson());
+        StateFiles.takeOver(sessions());
+        assertEquals(Optional.of(state), sessions().read("s1"), "what the store has is newer");
+        assertEquals(List.of("s1"), sessions().list());
+    }
+
+    @Test
+    void aForkSharesTheCapsuleUntilItHasItsOwnAndPurgeDestroysWhatNobodyShares() throws IOException {
+        Path file;
+        try (OpenSession session = sessions().open("s1")) {
+            file = Files.writeString(session.newCapsule(), "sealed");
+            session.write(state(Optional.of(new CapsuleNote(file.getFileName().toString(), "00".repeat(16), "s1", "raw", 2, 10, 1, 2, Instant.MAX, OptionalDouble.empty()))));
         }
-        assertEquals(List.of("s1", "s2"), sessions().list());
-        assertTrue(assertThrows(MalformedDataException.class, () -> sessions().read("s2")).getMessage().contains("is of session 's1'"), "a copy is not the session it was made of");
+        sessions().fork("s1", Optional.empty(), "s2");
+        Path shared = folder.resolve("sessions/s2").resolve(file.getFileName());
+        assertEquals(Files.getAttribute(file, "unix:ino"), Files.getAttribute(shared, "unix:ino"), "the same file");
+        assertEquals(Optional.of("s1"), sessions().read("s2").orElseThrow().parent());
+        assertEquals(Optional.of("s1"), store.load("s2").orElseThrow().parentId());
+        List<String> revoked = new ArrayList<>();
+        Purge.Revoker revoker = id -> revoked.add(HexFormat.of().formatHex(id));
+        Purge.Result first = Purge.of(sessions(), "s1", Optional.of(revoker));
+        assertEquals(List.of("s2"), first.sharedWith());
+        assertEquals(List.of(), revoked);
+        assertFalse(Files.exists(file));
+        assertEquals("sealed", Files.readString(shared));
+        Path witness = folder.resolve("witness");
+        Files.createLink(witness, shared);
+        Purge.Result second = Purge.of(sessions(), "s2", Optional.of(revoker));
+        assertEquals(List.of("00".repeat(16)), revoked);
+        assertEquals(new Purge.Result(true, 1, 1, Optional.of("00".repeat(16)), List.of()), second);
+        assertEquals("\0".repeat(6), Files.readString(witness), "the head, with the keys, is overwritten");
+        assertFalse(store.exists("s2"));
+        assertEquals(List.of(), store.traces().list("s2"));
     }
 
     /** Whatever is wrong with a capsule has a code of its own, and none of them is an exception. */

@@ -5,6 +5,7 @@ import dev.kvcapsule.codecs.principal.BasisFileReader;
 import dev.kvcapsule.codecs.principal.BasisFileWriter;
 import dev.kvcapsule.codecs.principal.ComponentQuantizer;
 import dev.kvcapsule.codecs.principal.LayerShape;
+import dev.kvcapsule.codecs.principal.NibbleRows;
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.CacheLayout;
@@ -33,7 +34,7 @@ import java.util.Map;
  */
 record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, List<Group> groups, CoefficientTables tables, long bytes) {
     static final long MAGIC = 0x0A1A0A0D42564B89L; // 89 'K' 'V' 'B' 0D 0A 1A 0A
-    static final int VERSION = 1;
+    static final int VERSION = 2;
 
     private static final int MAX_GROUPS = 1 << 16;
     private static final int MAX_WIDTH = 1 << 24;
@@ -49,10 +50,16 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
      * @param deviations f32 {@code [components]}
      * @param backward f32, the matrix out of the weighted space for each head
      * @param sensitivity how much attention tokens will be paid in these layers
+     * @param fine components that are stored in 8 bits; the others are in 4, and have codes of that size
      * @param basis the components
      */
     record Group(int subCache, int firstLayer, List<String> layers, int[] headDims, MemorySegment mean, MemorySegment deviations, MemorySegment backward,
-            TokenSensitivity sensitivity, TransformBasis basis) {}
+            TokenSensitivity sensitivity, int fine, TransformBasis basis) {
+        /** What {@link Transform#leading} is for it. A third of the fine ones does: they have all but a few percent of the energy. */
+        private int leading() {
+            return fine == basis.components() ? 0 : Math.ceilDiv(fine, 3);
+        }
+    }
 
     /** Whether a file begins like a basis. */
     static boolean recognises(MemorySegment file) {
@@ -60,7 +67,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
     }
 
     /**
-     * Checks a basis file and finds its parts.
+     * Checks a basis file and finds its parts. Components in 4 bits are unpacked into memory, all else is used in place.
      *
      * @param file the whole file, which stays open as long as the result is used
      * @throws MalformedDataException if it is no basis, damaged, or of another length than it says
@@ -84,6 +91,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
         int firstLayer = map.integer("first", 0, MAX_GROUPS);
         int components = map.integer("components", 0, MAX_WIDTH);
         long[] dims = map.numbers("heads");
+        int fine = map.integer("fine", 0, components);
         List<String> layers = map.textList("layers");
         boolean predicts = map.bool("predicts");
         map.end();
@@ -106,13 +114,20 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
         MemorySegment deviations = reader.finite(components);
         MemorySegment backward = reader.finite(HeadWeighting.floats(headDims));
         TokenSensitivity tokens = new TokenSensitivity(reader.floats(predicts ? TokenSensitivity.OTHERS + headDims.length : 0));
-        MemorySegment codes = reader.section(components * width);
+        MemorySegment codes = reader.section(fine * width);
+        MemorySegment packed = reader.section(NibbleRows.bytes(components - fine, (int) width));
+        if (fine < components) {
+            MemorySegment all = Arena.ofAuto().allocate(components * width, 64);
+            all.copyFrom(codes);
+            NibbleRows.unpack(packed, components - fine, (int) width, all.asSlice(fine * width));
+            codes = all;
+        }
         MemorySegment scales = reader.section(2L * components * TransformBasis.runs((int) width));
         TransformBasis basis = new TransformBasis(codes, scales, components, (int) width);
         if (!ComponentQuantizer.isFinite(basis)) {
             throw map.malformed("a scale is not finite");
         }
-        return new Group(subCache, firstLayer, layers, headDims, mean, deviations, backward, tokens, basis);
+        return new Group(subCache, firstLayer, layers, headDims, mean, deviations, backward, tokens, fine, basis);
     }
 
     /** Writes a basis file. @return its digest */
@@ -123,7 +138,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
             for (int dim : group.headDims()) {
                 dims.add((long) dim);
             }
-            maps.add(Map.of("cache", (long) group.subCache(), "first", (long) group.firstLayer(), "components", (long) group.basis().components(), "heads", dims,
+            maps.add(Map.of("cache", (long) group.subCache(), "first", (long) group.firstLayer(), "components", (long) group.basis().components(), "fine", (long) group.fine(), "heads", dims,
                     "layers", group.layers(), "predicts", group.sensitivity().isKnown()));
         }
         BasisFileWriter writer = new BasisFileWriter(MAGIC, VERSION, Map.of("layers_per_group", (long) layersPerGroup, "facts", facts, "groups", maps), out);
@@ -137,7 +152,12 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
             writer.section(group.deviations());
             writer.section(group.backward());
             writer.section(group.sensitivity().weights());
-            writer.section(group.basis().codes());
+            int width = group.basis().width();
+            long fineBytes = (long) group.fine() * width;
+            writer.section(group.basis().codes().asSlice(0, fineBytes));
+            try (Arena arena = Arena.ofConfined()) {
+                writer.section(NibbleRows.pack(group.basis().codes().asSlice(fineBytes), group.basis().components() - group.fine(), width, arena));
+            }
             writer.section(group.basis().scales());
         }
         return writer.finish();
@@ -168,7 +188,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
                     throw new CapsuleRefusedException("basis " + digest + " has heads of " + Arrays.toString(found.headDims()) + " channels for " + wanted.getFirst());
                 }
                 transforms.add(new Transform(group, floats(found.mean()), new HeadWeighting(found.headDims(), found.backward(), arena), found.basis(),
-                        floats(found.deviations()), new int[0], found.sensitivity(), null));
+                        found.leading(), floats(found.deviations()), new int[0], found.sensitivity(), null));
             }
         }
         if (next != groups.size()) {

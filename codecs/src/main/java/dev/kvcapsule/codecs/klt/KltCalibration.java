@@ -41,6 +41,9 @@ final class KltCalibration implements Calibration {
     /** What tables are trained at: the steps of interest and a little beyond. */
     private static final double[] TRAINING_STEPS = {0.5, 0.7, 1, 1.4, 2, 2.8, 4};
 
+    /** One in so many components is kept in 8 bits unless said otherwise, the strongest ones: the others in 4 cost a few percent of the KL (docs/fidelity.md). */
+    private static final int FINE_SHARE = 4;
+
     private final CalibrationOptions options;
     private final KltCodec codec;
     private final Arena arena = Arena.ofShared();
@@ -184,8 +187,9 @@ final class KltCalibration implements Calibration {
                 deviations[k] = (float) Math.sqrt(Math.max(0, eigen.value(k)));
             }
             LayerGroup group = accumulator.group();
+            int fine = Math.min(components, options.fine().orElse(Math.ceilDiv(components, FINE_SHARE)));
             return new KltBasis.Group(group.subCache(), group.firstLayer(), group.layers().stream().map(KltBasis::describe).toList(), dims, mean, stored(deviations), backward,
-                    accumulator.regression().solve(), ComponentQuantizer.quantize(eigen.vectors(), components, n, arena));
+                    accumulator.regression().solve(), fine, ComponentQuantizer.quantize(eigen.vectors(), components, fine, n, arena));
         } catch (ArithmeticException | IllegalArgumentException e) {
             throw new MalformedDataException("no basis can be made of the sums of " + accumulator.group() + ": " + e.getMessage());
         }

@@ -38,7 +38,7 @@ public final class KltCalibrationFactory implements CalibrationFactory {
         for (KltBasis.Group group : basis.groups()) {
             String first = group.layers().getFirst();
             String layers = group.layers().size() == 1 ? first : first + " .. " + group.layers().getLast();
-            transforms.add(new BasisDescription.Transform(layers, group.basis().width(), group.basis().components(), energy(group)));
+            transforms.add(new BasisDescription.Transform(layers, group.basis().width(), group.basis().components(), group.fine(), energy(group)));
         }
         return new BasisDescription("klt", basis.digest(), basis.bytes(), basis.facts(), transforms);
     }

@@ -82,14 +82,13 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
             if (carried.byteSize() > 0) {
                 throw new MalformedDataException("a capsule with the shared basis " + settings.basis() + " carries one of its own");
             }
-            return withShared(layout, bases);
+            return withShared(KltBasis.parse(bases.find(settings.basis())), layout);
         }
         return new KltCodec(spec, settings, carried, PromptBasis.read(layout, this, carried, Arena.ofAuto()), null);
     }
 
-    /** This codec with the shared basis that its parameters name. */
-    KltCodec withShared(CacheLayout layout, Bases bases) throws IOException {
-        KltBasis shared = KltBasis.parse(bases.find(settings.basis()));
+    /** This codec with the shared basis, which must be the one that its parameters name. */
+    KltCodec withShared(KltBasis shared, CacheLayout layout) throws IOException {
         if (!shared.digest().equals(settings.basis())) {
             throw new CapsuleRefusedException("the capsule needs basis " + settings.basis() + ", found " + shared.digest());
         }

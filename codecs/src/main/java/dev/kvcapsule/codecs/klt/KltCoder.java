@@ -132,7 +132,14 @@ final class KltCoder implements TileCoder {
         MemorySegment space = weighted.atLeast(4L * tokens * width);
         transform.weighting().forward(kernels, rows, tokens, space, scratch);
         MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
-        kernels.transform().analyze(transform.rows(components), space, 0, width, projection, 0, components, tokens, scratch);
+        int leading = Math.min(components, transform.leading());
+        if (leading > 0) {
+            kernels.transform().analyze(transform.rows(leading), space, 0, width, projection, 0, components, tokens, scratch);
+            RowLoops.negate(projection, tokens, components, leading);
+            kernels.transform().synthesize(transform.rows(leading), projection, 0, components, space, 0, width, tokens, scratch);
+            RowLoops.negate(projection, tokens, components, leading);
+        }
+        kernels.transform().analyze(transform.basis().range(leading, components - leading), space, 0, width, projection, 4L * leading, components, tokens, scratch);
         int split = transform.splitRows(components);
         if (split > 0) {
             MemorySegment second = seconds.atLeast(4L * tokens * split);

@@ -48,14 +48,15 @@ final class KltFitting {
     }
 
     private static KltCodec withSharedBasis(KltCodec codec, KvCache cache, FitOptions options) throws IOException {
-        int layers = KltBasis.parse(options.bases().find(codec.settings().basis())).layersPerGroup();
+        KltBasis shared = KltBasis.parse(options.bases().find(codec.settings().basis()));
+        int layers = shared.layersPerGroup();
         String group = layers == 0 ? KltSettings.ALL : Integer.toString(layers);
         if (!codec.settings().group().equals(CodecParameter.AUTO) && !codec.settings().group().equals(group)) {
             throw new CapsuleRefusedException("codec klt: group=" + codec.settings().group() + ", but basis " + codec.settings().basis() + " is for group=" + group);
         }
         CodecSpec spec = codec.spec().with("group", group);
         double step = codec.settings().step().orElse(SHARED_BASIS_STEP);
-        KltCodec bound = withStep(spec, step).withShared(cache.layout(), options.bases());
+        KltCodec bound = withStep(spec, step).withShared(shared, cache.layout());
         try {
             bound.transforms().prepareForward();
         } catch (ArithmeticException e) {

@@ -32,6 +32,19 @@ final class RowLoops {
         }
     }
 
+    /** The first {@code count} numbers of each row with the other sign, in place. */
+    static void negate(MemorySegment rows, int tokens, int stride, int count) {
+        float[] row = new float[count];
+        for (int t = 0; t < tokens; t++) {
+            long at = 4L * t * stride;
+            MemorySegment.copy(rows, Transform.FLOAT, at, row, 0, count);
+            for (int w = 0; w < count; w++) {
+                row[w] = -row[w];
+            }
+            MemorySegment.copy(row, 0, rows, Transform.FLOAT, at, count);
+        }
+    }
+
     /** {@code row * factor} for each row. */
     static void multiply(MemorySegment rows, int tokens, float[] factor, MemorySegment out) {
         float[] row = new float[factor.length];

@@ -11,12 +11,14 @@ import java.nio.ByteOrder;
  * @param mean [width]
  * @param weighting into the weighted space and back
  * @param basis components u_k, orthonormal up to quantization, by falling deviation
+ * @param leading components that encoders take out of a vector before they project it on the others, which are rounded more roughly: what rounding lets of a strong one into the projection on a
+ *     weak one is more than that one's own coefficient. 0: all are projected at once
  * @param deviations standard deviation of each coefficient, [components]; finite, at least 0
  * @param split components whose u_k has a second row in the basis, rising: row components + i is to be added to row split[i]
  * @param sensitivity how much attention tokens will be paid in these layers; without weights if that is not known
  * @param fit what makes projections on a roughly rounded basis the best coefficients for it; null where plain projections are good enough, and for decoders
  */
-record Transform(LayerGroup group, float[] mean, Weighting weighting, TransformBasis basis, float[] deviations, int[] split, TokenSensitivity sensitivity, GramInverse fit) {
+record Transform(LayerGroup group, float[] mean, Weighting weighting, TransformBasis basis, int leading, float[] deviations, int[] split, TokenSensitivity sensitivity, GramInverse fit) {
     static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     int width() {

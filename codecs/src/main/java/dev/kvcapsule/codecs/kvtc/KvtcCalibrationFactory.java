@@ -36,7 +36,7 @@ public final class KvtcCalibrationFactory implements CalibrationFactory {
         List<BasisDescription.Transform> transforms = new ArrayList<>();
         for (KvtcBasis.Part part : basis.parts()) {
             String layers = part.layers().isEmpty() ? "no layers" : part.layers().getFirst() + " .. " + part.layers().getLast();
-            transforms.add(new BasisDescription.Transform(layers, part.basis().width(), part.deviations().length, energy(part.deviations())));
+            transforms.add(new BasisDescription.Transform(layers, part.basis().width(), part.deviations().length, part.deviations().length, energy(part.deviations())));
         }
         return new BasisDescription("kvtc", basis.digest(), basis.bytes(), basis.facts(), transforms);
     }

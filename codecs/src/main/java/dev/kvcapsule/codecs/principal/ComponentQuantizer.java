@@ -6,12 +6,15 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/** Rounds components to 8 bits, each run of a row to a scale of its own. */
+/** Rounds components to 8 or 4 bits, each run of a row to a scale of its own. */
 public final class ComponentQuantizer {
     /** Largest magnitude of a code. */
     public static final int LARGEST_CODE = 127;
 
     private static final int SCALES_AT_ONCE = 4096;
+
+    /** Where the codes of 4 bits may end, of the largest value. */
+    private static final float[] COARSE_SHARES = {1, 0.92f, 0.85f, 0.78f};
 
     /** All of these bits are set in an f16 that is infinite or no number. */
     private static final int HALF_EXPONENT = 0x7c00;
@@ -29,32 +32,74 @@ public final class ComponentQuantizer {
     }
 
     /**
-     * Rounds.
+     * Rounds all components to 8 bits.
      *
      * @param vectors f32 {@code [components][width]}, of magnitude 1 at most
      * @param arena owns the result
      */
     public static TransformBasis quantize(MemorySegment vectors, int components, int width, Arena arena) {
+        return quantize(vectors, components, components, width, arena);
+    }
+
+    /**
+     * Rounds.
+     *
+     * @param vectors f32 {@code [components][width]}, of magnitude 1 at most
+     * @param fine components that are rounded to 8 bits, the first ones; codes of the others are 4 bits wide, in a byte each ({@link NibbleRows} packs them)
+     * @param arena owns the result
+     */
+    public static TransformBasis quantize(MemorySegment vectors, int components, int fine, int width, Arena arena) {
         TransformBasis basis = empty(components, width, arena);
         int runs = TransformBasis.runs(width);
+        float[] values = new float[TransformBasis.RUN];
         for (int k = 0; k < components; k++) {
             for (int run = 0; run < runs; run++) {
                 long first = (long) k * width + (long) run * TransformBasis.RUN;
                 int count = Math.min(TransformBasis.RUN, width - run * TransformBasis.RUN);
-                float largest = 0;
-                for (int i = 0; i < count; i++) {
-                    largest = Math.max(largest, Math.abs(vectors.get(FLOAT, 4 * (first + i))));
-                }
-                short half = Float.floatToFloat16(largest / LARGEST_CODE);
+                MemorySegment.copy(vectors, FLOAT, 4 * first, values, 0, count);
+                int largestCode = k < fine ? LARGEST_CODE : NibbleRows.LARGEST_CODE;
+                short half = k < fine ? Float.floatToFloat16(largest(values, count) / largestCode) : coarseScale(values, count);
                 float scale = Float.float16ToFloat(half);
                 basis.scales().set(SHORT, 2 * ((long) k * runs + run), half);
                 for (int i = 0; i < count; i++) {
-                    float code = scale == 0 ? 0 : vectors.get(FLOAT, 4 * (first + i)) / scale;
-                    basis.codes().set(ValueLayout.JAVA_BYTE, first + i, (byte) Math.clamp((long) Math.rint(code), -LARGEST_CODE, LARGEST_CODE));
+                    basis.codes().set(ValueLayout.JAVA_BYTE, first + i, (byte) code(values[i], scale, largestCode));
                 }
             }
         }
         return basis;
+    }
+
+    private static float largest(float[] values, int count) {
+        float largest = 0;
+        for (int i = 0; i < count; i++) {
+            largest = Math.max(largest, Math.abs(values[i]));
+        }
+        return largest;
+    }
+
+    private static int code(float value, float scale, int largestCode) {
+        return scale == 0 ? 0 : Math.clamp((long) Math.rint(value / scale), -largestCode, largestCode);
+    }
+
+    /** With few codes it pays to cut the largest values: of some scales the one with the least squared error. */
+    private static short coarseScale(float[] values, int count) {
+        float largest = largest(values, count);
+        short best = 0;
+        double least = Double.POSITIVE_INFINITY;
+        for (float share : COARSE_SHARES) {
+            short half = Float.floatToFloat16(largest * share / NibbleRows.LARGEST_CODE);
+            float scale = Float.float16ToFloat(half);
+            double error = 0;
+            for (int i = 0; i < count; i++) {
+                double difference = values[i] - (double) scale * code(values[i], scale, NibbleRows.LARGEST_CODE);
+                error += difference * difference;
+            }
+            if (error < least) {
+                least = error;
+                best = half;
+            }
+        }
+        return best;
     }
 
     /** Whether every scale is finite. */

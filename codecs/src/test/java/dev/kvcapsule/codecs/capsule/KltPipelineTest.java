@@ -33,6 +33,7 @@ import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,6 +43,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The transform codec from end to end; what all codecs have in common is in {@link PipelineTest}. */
 @Timeout(120)
 class KltPipelineTest {
+    private static final OptionalInt FINE = OptionalInt.of(4096);
     private static final PipelineOptions TWO_PANAMA = new PipelineOptions(2, Kernels.panama(), Progress.NONE);
 
     /** Two sub-caches of different lengths and heads, the second one wrapped around; one layer has no V, one other dims for K and V. */
@@ -208,11 +210,29 @@ class KltPipelineTest {
         }
     }
 
+    /** Components in 4 bits are what decides at steps that are finer than any in use; in 8 bits they are as good as exact down to a fiftieth. */
+    @Test
+    void componentsInFourBitsCostNothingAtTheStepsTheyAreFor() throws IOException {
+        try (Arena arena = Arena.ofShared()) {
+            KvCache cache = TestCaches.real(arena, 300, 7);
+            SharedBasis rough = SharedBasis.of(cache, 0, arena);
+            SharedBasis fine = SharedBasis.of(cache, 0, AttentionWeights.NONE, TestCaches.attention(cache.layout()), FINE, arena);
+            assertTrue(rough.file().byteSize() < 0.9 * fine.file().byteSize(), () -> rough.file().byteSize() + " of " + fine.file().byteSize());
+            for (String step : List.of("4", "2", "1")) {
+                Capsules.Encoded one = Capsules.encode(cache, rough.codec("step=" + step), rough.options(1, Kernels.scalar()));
+                Capsules.Encoded other = Capsules.encode(cache, fine.codec("step=" + step), fine.options(1, Kernels.scalar()));
+                double error = one.report().trailer().relativeError() / other.report().trailer().relativeError();
+                double size = (double) one.bytes().length / other.bytes().length;
+                assertTrue(error < 1.05 && size < 1.03, () -> step + ": error " + error + ", size " + size);
+            }
+        }
+    }
+
     @Test
     void theErrorFallsWithTheStepAndTheSizeRises() throws IOException {
         try (Arena arena = Arena.ofShared()) {
             KvCache cache = TestCaches.real(arena, 300, 7);
-            SharedBasis basis = SharedBasis.of(cache, 0, arena);
+            SharedBasis basis = SharedBasis.of(cache, 0, AttentionWeights.NONE, TestCaches.attention(cache.layout()), FINE, arena);
             for (boolean shared : new boolean[] {false, true}) {
                 double lastError = Double.MAX_VALUE;
                 int lastSize = 0;
@@ -237,7 +257,7 @@ class KltPipelineTest {
         try (Arena arena = Arena.ofShared()) {
             KvCache cache = TestCaches.real(arena, 400, 3);
             // With the basis of its own a capsule could not show it: what is wrong with that basis is wrong everywhere.
-            SharedBasis basis = SharedBasis.of(cache, 1, AttentionWeights.NONE, TokenAttention.NONE, arena);
+            SharedBasis basis = SharedBasis.of(cache, 1, AttentionWeights.NONE, TokenAttention.NONE, FINE, arena);
             byte[] capsule = Capsules.encode(cache, basis.codec("step=0.2,sink=4,window=100"), basis.options(1, Kernels.scalar())).bytes();
             KvCache decoded = Capsules.decode(CapsuleReader.of(Capsules.mapped(capsule, arena)), arena, basis.options(1, Kernels.scalar()));
             double sink = squares(cache, decoded, 0, 4);
@@ -252,7 +272,7 @@ class KltPipelineTest {
     void tokensAreTheFinerTheMoreAttentionIsPredicted() throws IOException {
         try (Arena arena = Arena.ofShared()) {
             KvCache cache = TestCaches.real(arena, 400, 3);
-            SharedBasis basis = SharedBasis.of(cache, 1, arena);
+            SharedBasis basis = SharedBasis.of(cache, 1, AttentionWeights.NONE, TestCaches.attention(cache.layout()), FINE, arena);
             byte[] capsule = Capsules.encode(cache, basis.codec("step=0.2,sink=4,window=10"), basis.options(1, Kernels.scalar())).bytes();
             KvCache decoded = Capsules.decode(CapsuleReader.of(Capsules.mapped(capsule, arena)), arena, basis.options(1, Kernels.scalar()));
             double early = squares(cache, decoded, 4, 150);

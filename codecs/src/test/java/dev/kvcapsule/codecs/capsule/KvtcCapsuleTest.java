@@ -32,6 +32,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.channels.Channels;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -40,7 +41,7 @@ import org.junit.jupiter.api.Timeout;
 class KvtcCapsuleTest {
     private static final int LAYERS = 3;
 
-    private static final CalibrationOptions WHOLE = new CalibrationOptions(0, 100, Kernels.scalar(), LinearAlgebras.named("java", 1));
+    private static final CalibrationOptions WHOLE = new CalibrationOptions(0, 100, OptionalInt.empty(), Kernels.scalar(), LinearAlgebras.named("java", 1));
 
     /** A few directions, by tensor and channel, that tokens combine: what principal components find. */
     private static float lowRank(int layer, Part part, int token, int channel) {
@@ -180,7 +181,7 @@ class KvtcCapsuleTest {
             assertTrue(message.contains("another model"), message);
             assertThrows(IllegalArgumentException.class, () -> Codecs.create("kvtc:basis=nonsense"));
             assertThrows(IllegalArgumentException.class,
-                    () -> Calibrations.of("kvtc").start(cache.layout(), new CalibrationOptions(1, 100, Kernels.scalar(), LinearAlgebras.named("java", 1))));
+                    () -> Calibrations.of("kvtc").start(cache.layout(), new CalibrationOptions(1, 100, OptionalInt.empty(), Kernels.scalar(), LinearAlgebras.named("java", 1))));
         }
     }
 

@@ -20,6 +20,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.channels.Channels;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /** A basis made of one cache, and the only one there is. */
 public record SharedBasis(String digest, MemorySegment file) implements Bases {
@@ -33,8 +34,13 @@ public record SharedBasis(String digest, MemorySegment file) implements Bases {
     }
 
     static SharedBasis of(KvCache cache, int layersPerGroup, AttentionWeights weights, TokenAttention attention, Arena arena) throws IOException {
+        return of(cache, layersPerGroup, weights, attention, OptionalInt.empty(), arena);
+    }
+
+    /** @param fine components that are kept in 8 bits; those in 4 are all that can be seen of an error at fine steps */
+    static SharedBasis of(KvCache cache, int layersPerGroup, AttentionWeights weights, TokenAttention attention, OptionalInt fine, Arena arena) throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
-        CalibrationOptions options = new CalibrationOptions(layersPerGroup, 4096, Kernels.scalar(), LinearAlgebras.named("java", 1));
+        CalibrationOptions options = new CalibrationOptions(layersPerGroup, 4096, fine, Kernels.scalar(), LinearAlgebras.named("java", 1));
         try (Calibration calibration = Calibrations.of("klt").start(cache.layout(), options)) {
             calibration.add(cache, attention);
             calibration.solve(weights, ProgressListener.NONE);

@@ -28,6 +28,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.channels.Channels;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -35,7 +36,7 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 class KltCalibrationTest {
-    private static final CalibrationOptions OPTIONS = new CalibrationOptions(0, 4096, Kernels.scalar(), LinearAlgebras.named("java", 1));
+    private static final CalibrationOptions OPTIONS = new CalibrationOptions(0, 4096, OptionalInt.empty(), Kernels.scalar(), LinearAlgebras.named("java", 1));
 
     private static KvCache made(Arena arena, int tokens, int seed) {
         CacheLayout layout = TestCaches.layout(tokens, TestCaches.dense(tokens, TestCaches.layers(2, 2, 16, 12, DType.F16)));
@@ -239,7 +240,7 @@ class KltCalibrationTest {
         try (Arena arena = Arena.ofShared()) {
             KvCache cache = made(arena, 200, 0);
             ByteArrayOutputStream out = new ByteArrayOutputStream();
-            CalibrationOptions few = new CalibrationOptions(1, 9, Kernels.scalar(), LinearAlgebras.named("java", 1));
+            CalibrationOptions few = new CalibrationOptions(1, 9, OptionalInt.empty(), Kernels.scalar(), LinearAlgebras.named("java", 1));
             try (Calibration calibration = Calibrations.of("klt").start(cache.layout(), few)) {
                 calibration.add(cache);
                 calibration.solve(AttentionWeights.NONE, ProgressListener.NONE);

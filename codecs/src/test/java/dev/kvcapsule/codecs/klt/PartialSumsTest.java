@@ -42,6 +42,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Optional;
 import java.util.Random;
 import java.util.function.Consumer;
@@ -59,7 +60,7 @@ class PartialSumsTest {
     }
 
     private static CalibrationOptions options(int group) {
-        return new CalibrationOptions(group, 4096, Kernels.scalar(), LinearAlgebras.named("java", 1));
+        return new CalibrationOptions(group, 4096, OptionalInt.empty(), Kernels.scalar(), LinearAlgebras.named("java", 1));
     }
 
     private static WeightSums weights(CacheLayout layout, long seed, long queries) {

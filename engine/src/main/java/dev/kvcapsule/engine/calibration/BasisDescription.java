@@ -19,7 +19,8 @@ public record BasisDescription(String codec, String digest, long bytes, Map<Stri
      * @param layers what is transformed
      * @param width channels that go in
      * @param components coefficients that come out at most
+     * @param fine components that are stored in full precision, where others are stored more roughly
      * @param energy share of the weighted variance in the first tenth of the components
      */
-    public record Transform(String layers, int width, int components, double energy) {}
+    public record Transform(String layers, int width, int components, int fine, double energy) {}
 }

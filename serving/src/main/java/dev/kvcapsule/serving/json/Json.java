@@ -27,17 +27,30 @@ public final class Json {
      */
     @SuppressWarnings("unchecked") // an object's value is a map
     public static Map<String, Object> readObject(String text) throws MalformedDataException {
+        return (Map<String, Object>) read(text, JsonToken.START_OBJECT, "object");
+    }
+
+    /**
+     * Reads an array.
+     *
+     * @throws MalformedDataException if the text is not one JSON array
+     */
+    public static List<?> readArray(String text) throws MalformedDataException {
+        return (List<?>) read(text, JsonToken.START_ARRAY, "array");
+    }
+
+    private static Object read(String text, JsonToken start, String expected) throws MalformedDataException {
         try (JsonParser parser = FACTORY.createParser(text)) {
-            if (parser.nextToken() == JsonToken.START_OBJECT) {
+            if (parser.nextToken() == start) {
                 Object value = value(parser);
                 if (parser.nextToken() == null) {
-                    return (Map<String, Object>) value;
+                    return value;
                 }
             }
         } catch (IOException e) {
             // Said below: the library's message would quote what it read.
         }
-        throw new MalformedDataException("not a JSON object");
+        throw new MalformedDataException("not a JSON " + expected);
     }
 
     private static Object value(JsonParser parser) throws IOException {
@@ -68,9 +81,18 @@ public final class Json {
 
     /** An object on one line, without an end of line. */
     public static String line(Map<String, Object> object) {
+        return text(object);
+    }
+
+    /** An array on one line, without an end of line. */
+    public static String line(List<?> array) {
+        return text(array);
+    }
+
+    private static String text(Object value) {
         StringWriter text = new StringWriter();
         try (JsonGenerator json = FACTORY.createGenerator(text)) {
-            write(json, object);
+            write(json, value);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

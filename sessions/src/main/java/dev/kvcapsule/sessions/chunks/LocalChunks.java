@@ -46,6 +46,11 @@ public final class LocalChunks {
         this.store = store;
     }
 
+    /** Those of a folder of sessions: in a folder beside it. */
+    public static LocalChunks beside(Path sessions) {
+        return new LocalChunks(sessions, sessions.resolveSibling("chunks"));
+    }
+
     /** Where they are. */
     public Path folder() {
         return store;
@@ -90,6 +95,15 @@ public final class LocalChunks {
             }
         }
         return capsules;
+    }
+
+    /** Removes what no session needs any more, if there is a store. */
+    public void collect() throws IOException {
+        if (Files.isDirectory(store)) {
+            try (ChunkStore writing = write(MOST_BYTES)) {
+                collect(writing, true);
+            }
+        }
     }
 
     /** Collects what has become of no use since, once that is as much as what is needed. */

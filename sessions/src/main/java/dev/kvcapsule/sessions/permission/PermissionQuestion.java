@@ -1,5 +1,7 @@
 package dev.kvcapsule.sessions.permission;
 
+import dev.kvcapsule.sessions.row.QuestionState;
+import dev.kvcapsule.sessions.row.Ulid;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,35 +17,17 @@ import java.util.Optional;
  * @param args its arguments, whole
  * @param ruleId the rule that asks
  */
-public record PermissionQuestion(String prompt, List<Option> options, String tool, Map<String, Object> args, String ruleId) {
+public record PermissionQuestion(String prompt, List<QuestionState.Option> options, String tool, Map<String, Object> args, String ruleId) {
     /** Most characters of arguments in a prompt. */
     public static final int MAX_SHOWN = 2000;
 
     /** What can be answered. */
-    private static final List<Option> ALLOW_OR_DENY = List.of(new Option("Allow", "Run the tool this once", Action.ALLOW.label()), new Option("Deny", "Do not run it; the model is told", Action.DENY.label()));
+    private static final List<QuestionState.Option> ALLOW_OR_DENY = List.of(new QuestionState.Option("Allow", "Run the tool this once", Action.ALLOW.label()), new QuestionState.Option("Deny", "Do not run it; the model is told", Action.DENY.label()));
 
     /** Copies. */
     public PermissionQuestion {
         options = List.copyOf(options);
         args = Collections.unmodifiableMap(new LinkedHashMap<>(args));
-    }
-
-    /**
-     * One answer.
-     *
-     * @param label short
-     * @param description what it does
-     * @param value what is sent back
-     */
-    public record Option(String label, String description, String value) {
-        /** As in the session's row. */
-        public Map<String, Object> toMap() {
-            Map<String, Object> fields = new LinkedHashMap<>();
-            fields.put("label", label);
-            fields.put("description", description);
-            fields.put("value", value);
-            return fields;
-        }
     }
 
     /**
@@ -70,11 +54,20 @@ public record PermissionQuestion(String prompt, List<Option> options, String too
         return Action.ofLabel(value).filter(action -> action != Action.ASK);
     }
 
+    /**
+     * A session's pending question.
+     *
+     * @param toolCallId the call that is asked about
+     */
+    public QuestionState toQuestion(String toolCallId) {
+        return new QuestionState(Ulid.next(), prompt, options, false, false, toolCallId, Optional.of(new QuestionState.PermissionAsk(tool, args, Optional.of(ruleId))));
+    }
+
     /** The fields of a session's {@code pending_question} that are known here, by their names there. */
     public Map<String, Object> toMap() {
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("prompt", prompt);
-        fields.put("options", options.stream().map(Option::toMap).toList());
+        fields.put("options", options.stream().map(QuestionState.Option::toMap).toList());
         fields.put("multiple", false);
         fields.put("allow_custom", false);
         fields.put("permission_ask", true);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.sessions.row.QuestionState;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
@@ -26,7 +27,7 @@ class PermissionQuestionTest {
         Map<String, Object> map = question.toMap();
         assertEquals(List.of("prompt", "options", "multiple", "allow_custom", "permission_ask", "tool_name", "tool_args", "rule_id"), List.copyOf(map.keySet()));
         assertEquals(Map.of("verb", "delete"), map.get("tool_args"));
-        assertEquals(List.of("allow", "deny"), question.options().stream().map(PermissionQuestion.Option::value).toList());
+        assertEquals(List.of("allow", "deny"), question.options().stream().map(QuestionState.Option::value).toList());
     }
 
     @Test
@@ -59,5 +60,17 @@ class PermissionQuestionTest {
         Arguments args = Arguments.of(Map.of());
         assertThrows(IllegalArgumentException.class, () -> PermissionQuestion.of(verdict(Action.DENY, "sh", args), "sh", args));
         assertThrows(IllegalArgumentException.class, () -> PermissionQuestion.of(verdict(Action.ASK, "sh", args), "other", args));
+    }
+
+    @Test
+    void itIsAPendingQuestion() throws Exception {
+        PermissionQuestion asked = new PermissionQuestion("Run it?", List.of(new QuestionState.Option("Allow", "", "allow"), new QuestionState.Option("Deny", "", "deny")), "rm", Map.of("path", "a"), "rule-1");
+        QuestionState question = asked.toQuestion("call-1");
+        assertEquals("call-1", question.toolCallId());
+        assertEquals("rule-1", question.permission().orElseThrow().ruleId().orElseThrow());
+        assertEquals(Map.of("path", "a"), question.permission().orElseThrow().toolArgs());
+        question.requireAnswers(List.of("deny"));
+        assertThrows(IllegalArgumentException.class, () -> question.requireAnswers(List.of("ask")));
+        assertTrue(question.toMap().entrySet().containsAll(asked.toMap().entrySet()), () -> question.toMap() + ", " + asked.toMap());
     }
 }

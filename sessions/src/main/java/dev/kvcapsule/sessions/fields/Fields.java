@@ -1,4 +1,4 @@
-package dev.kvcapsule.sessions;
+package dev.kvcapsule.sessions.fields;
 
 import dev.kvcapsule.engine.MalformedDataException;
 import java.time.DateTimeException;
@@ -12,14 +12,17 @@ import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.Set;
 
-/** An object of a state file, by name: what is missing or of another kind is said with its place. */
-final class Fields {
+/** An object of JSON or YAML, by name: what is missing or of another kind is said with its place. */
+public final class Fields {
     private final Map<?, ?> map;
     private final String where;
     private final Set<String> taken = new HashSet<>();
 
-    /** @param where the place of the object, for messages */
-    Fields(Object value, String where) throws MalformedDataException {
+    /**
+     * @param value a map, or the object is malformed
+     * @param where the place of the object, for messages
+     */
+    public Fields(Object value, String where) throws MalformedDataException {
         if (!(value instanceof Map<?, ?> object)) {
             throw new MalformedDataException(where + ": an object was expected");
         }
@@ -36,7 +39,8 @@ final class Fields {
         return new MalformedDataException(where + "." + name + ": " + expected + " was expected");
     }
 
-    Optional<String> text(String name) throws MalformedDataException {
+    /** A text. */
+    public Optional<String> text(String name) throws MalformedDataException {
         return switch (value(name)) {
             case null -> Optional.empty();
             case String text -> Optional.of(text);
@@ -44,11 +48,13 @@ final class Fields {
         };
     }
 
-    String required(String name) throws MalformedDataException {
+    /** A text that must be there. */
+    public String required(String name) throws MalformedDataException {
         return text(name).orElseThrow(() -> wrong(name, "text"));
     }
 
-    OptionalLong number(String name) throws MalformedDataException {
+    /** A whole number. */
+    public OptionalLong number(String name) throws MalformedDataException {
         return switch (value(name)) {
             case null -> OptionalLong.empty();
             case Long number -> OptionalLong.of(number);
@@ -56,7 +62,8 @@ final class Fields {
         };
     }
 
-    OptionalDouble real(String name) throws MalformedDataException {
+    /** A number. */
+    public OptionalDouble real(String name) throws MalformedDataException {
         return switch (value(name)) {
             case null -> OptionalDouble.empty();
             case Number number -> OptionalDouble.of(number.doubleValue());
@@ -64,7 +71,8 @@ final class Fields {
         };
     }
 
-    boolean flag(String name) throws MalformedDataException {
+    /** True or false; false if it is not there. */
+    public boolean flag(String name) throws MalformedDataException {
         return switch (value(name)) {
             case null -> false;
             case Boolean flag -> flag;
@@ -72,7 +80,8 @@ final class Fields {
         };
     }
 
-    Optional<Instant> time(String name) throws MalformedDataException {
+    /** A time of ISO 8601. */
+    public Optional<Instant> time(String name) throws MalformedDataException {
         Optional<String> text = text(name);
         try {
             return text.map(Instant::parse);
@@ -81,17 +90,30 @@ final class Fields {
         }
     }
 
-    Optional<Fields> object(String name) throws MalformedDataException {
+    /** An object. */
+    public Optional<Fields> object(String name) throws MalformedDataException {
         Object value = value(name);
         return value == null ? Optional.empty() : Optional.of(new Fields(value, where + "." + name));
     }
 
+    /** An object of any fields; empty if it is not there. */
+    @SuppressWarnings("unchecked") // an object's names are text
+    public Map<String, Object> any(String name) throws MalformedDataException {
+        return switch (value(name)) {
+            case null -> Map.of();
+            case Map<?, ?> object -> (Map<String, Object>) object;
+            default -> throw wrong(name, "an object");
+        };
+    }
+
     /** Reads an element of a list. */
-    interface Element<T> {
+    public interface Element<T> {
+        /** @throws MalformedDataException if it is none */
         T read(Fields fields) throws MalformedDataException;
     }
 
-    <T> List<T> list(String name, Element<T> element) throws MalformedDataException {
+    /** A list of objects; empty if it is not there. */
+    public <T> List<T> list(String name, Element<T> element) throws MalformedDataException {
         List<T> list = new ArrayList<>();
         for (Object value : elements(name)) {
             Fields fields = new Fields(value, where + "." + name + "[" + list.size() + "]");
@@ -101,7 +123,8 @@ final class Fields {
         return list;
     }
 
-    List<String> texts(String name) throws MalformedDataException {
+    /** A list of texts; empty if it is not there. */
+    public List<String> texts(String name) throws MalformedDataException {
         List<String> list = new ArrayList<>();
         for (Object value : elements(name)) {
             if (!(value instanceof String text)) {
@@ -121,7 +144,7 @@ final class Fields {
     }
 
     /** @throws MalformedDataException if there is a field that nobody asked for: most likely a misspelt one */
-    void end() throws MalformedDataException {
+    public void end() throws MalformedDataException {
         for (Object name : map.keySet()) {
             if (!taken.contains(name)) {
                 throw new MalformedDataException(where + ": there is no field '" + name + "'");

@@ -1,0 +1,94 @@
+package dev.kvcapsule.cli;
+
+import dev.kvcapsule.sessions.compaction.CompactionEvent;
+import dev.kvcapsule.sessions.compaction.CompactionSettings;
+import dev.kvcapsule.sessions.compaction.Compactor;
+import dev.kvcapsule.sessions.compaction.EndpointSummarizer;
+import dev.kvcapsule.sessions.compaction.ExtractiveSummarizer;
+import dev.kvcapsule.sessions.compaction.Summarizer;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** A shorter conversation. */
+@Command(name = "compact", mixinStandardHelpOptions = true, sortOptions = false, description = "Replaces the middle of a conversation by a summary; instructions and the last turns stay.",
+        footerHeading = "%nExamples:%n", footer = {"  capsule sessions compact train-7                     lines are taken over, without a model",
+            "  capsule sessions compact train-7 --summarizer http://127.0.0.1:8081 --window 8192"})
+final class SessionsCompactCommand implements Callable<Integer> {
+    @Parameters(paramLabel = "ID", description = "The session.")
+    private String id;
+
+    @Option(names = "--tail", paramLabel = "TURNS", defaultValue = "4", description = "Turns at the end that stay (default: ${DEFAULT-VALUE}).")
+    private int tail;
+
+    @Option(names = "--window", paramLabel = "TOKENS", description = "Only if the conversation, as it was measured last, fills four fifths of this window, less an eighth for the answer (default: in any case).")
+    private Long window;
+
+    @Option(names = "--summarizer", paramLabel = "URL", description = "An OpenAI-compatible endpoint that writes the summary (default: lines are taken over, without a model).")
+    private URI endpoint;
+
+    @Option(names = "--summarizer-token-file", paramLabel = "F", description = "Holds its bearer token, on its first line.")
+    private Path tokenFile;
+
+    @Option(names = "--summarizer-model", paramLabel = "NAME", defaultValue = "default", description = "The model's name there.")
+    private String model;
+
+    @Option(names = "--summary-tokens", paramLabel = "N", defaultValue = "512", description = "Longest summary (default: ${DEFAULT-VALUE}).")
+    private int summaryTokens;
+
+    @Option(names = "--time-limit", paramLabel = "10m", defaultValue = "10m", description = "Longest time of the summarizer (default: ${DEFAULT-VALUE}).", converter = DurationConverter.class)
+    private Duration timeLimit;
+
+    @Mixin
+    private OwnerOptions options;
+
+    @Override
+    public Integer call() throws IOException {
+        if (tail < 1 || summaryTokens < 1) {
+            throw new Failures.UsageException("--tail and --summary-tokens are at least 1");
+        }
+        try (DatabaseOptions.Sessions sessions = options.existing()) {
+            SessionOptions.required(sessions.store(), id);
+            CompactionEvent event = compact(sessions);
+            if (options.json()) {
+                JsonReport report = new JsonReport();
+                event.toMap().forEach(report::put);
+                options.out().println(report);
+            } else {
+                options.out().println(switch (event) {
+                    case CompactionEvent.Completed done -> id + ": a summary stands for " + done.messages() + " messages; compacted " + done.count() + " times";
+                    case CompactionEvent.Skipped skipped -> id + ": as it was (" + skipped.reason().label() + "): " + skipped.detail();
+                    case CompactionEvent.Started started -> id + ": " + started.messages() + " messages";
+                });
+            }
+            return event instanceof CompactionEvent.Skipped skipped && skipped.reason() == CompactionEvent.Skipped.Reason.SUMMARIZER_FAILED ? ExitCode.INPUT_OUTPUT : ExitCode.DONE;
+        }
+    }
+
+    private CompactionEvent compact(DatabaseOptions.Sessions sessions) throws IOException {
+        CompactionSettings usual = CompactionSettings.ofWindow(window == null ? Integer.MAX_VALUE : window);
+        CompactionSettings settings = new CompactionSettings(usual.window(), usual.reserve(), usual.threshold(), tail);
+        if (endpoint == null) {
+            // Four characters a token, roughly.
+            return compact(sessions, settings, new ExtractiveSummarizer(4 * summaryTokens));
+        }
+        Optional<String> token = tokenFile == null ? Optional.empty()
+                : Inputs.about(tokenFile.toString(), () -> Files.readString(tokenFile)).lines().findFirst().map(String::strip).filter(text -> !text.isEmpty());
+        try (EndpointSummarizer summarizer = new EndpointSummarizer(endpoint, token, model, summaryTokens, timeLimit)) {
+            return compact(sessions, settings, summarizer);
+        }
+    }
+
+    private CompactionEvent compact(DatabaseOptions.Sessions sessions, CompactionSettings settings, Summarizer summarizer) throws IOException {
+        Compactor compactor = new Compactor(sessions.store(), settings, summarizer, event -> { });
+        return window == null ? compactor.compact(id) : compactor.compactIfNeeded(id);
+    }
+}

@@ -1,0 +1,26 @@
+package dev.kvcapsule.sessions.compaction;
+
+import dev.kvcapsule.sessions.row.Message;
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+
+/** Writes summaries. */
+public interface Summarizer {
+    /**
+     * What is to be summarized.
+     *
+     * @param previous the summary so far, which the new one replaces
+     * @param originalGoal what the conversation began with
+     * @param messages in order, the previous summary's not among them
+     */
+    record Request(Optional<String> previous, Optional<String> originalGoal, List<Message> messages) {}
+
+    /**
+     * Writes one.
+     *
+     * @return a text that stands for the previous summary and the messages; an empty one is rejected
+     * @throws IOException if it cannot: the conversation stays as it is
+     */
+    String summarize(Request request) throws IOException;
+}
