@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Measures the gateway in front of a llama-server: docs/resume.md has its figures.
 
-    measure-resume.py SERVER GATEWAY TOKEN_FILE TEXT [--tokens 4096] [--pairs 100]
+    measure-resume.py SERVER GATEWAY TOKEN_FILE TEXT [--tokens 4096] [--resumes 5] [--pairs 100]
 
-Evaluates TOKENS tokens of TEXT through the gateway, checkpoints the session with ./capsule, erases the slot, resumes, and asks again; then
-compares the time to the first byte of a stream at the server and through the gateway, in alternating pairs. Wants one slot with room for
-the tokens, and CAPSULE_HOME for the session. Prints one JSON object.
+Evaluates TOKENS tokens of TEXT through the gateway, checkpoints the session with ./capsule, in chunks and a tail and as another session whole,
+erases the slot, resumes each in turn, and asks again; then compares the time to the first byte of a stream at the server and through the gateway,
+in alternating pairs. Wants one slot with room for the tokens, and CAPSULE_HOME for the sessions. Prints one JSON object.
 """
 import argparse
 import http.client
@@ -59,6 +59,7 @@ def main():
     for name in ("server", "gateway", "token_file", "text"):
         parser.add_argument(name)
     parser.add_argument("--tokens", type=int, default=4096)
+    parser.add_argument("--resumes", type=int, default=5)
     parser.add_argument("--pairs", type=int, default=100)
     given = parser.parse_args()
     token = open(given.token_file).read().split()[0]
@@ -70,11 +71,14 @@ def main():
     evaluated = post(given.gateway, "/completion", {"prompt": prompt, "n_predict": 0, "id_slot": 0}, token)["timings"]
     prefill = time.perf_counter() - start
     assert evaluated["cache_n"] == 0, "the slot held the prompt already"
-    made, checkpoint_wall = capsule("checkpoint", "--session", "measure", "--gateway", given.gateway, "--token-file", given.token_file)
-    resumes = []
-    for _ in range(3):
-        post(given.server, "/slots/0?action=erase", {})
-        resumes.append(capsule("resume", "measure"))
+    where = ("--gateway", given.gateway, "--token-file", given.token_file)
+    made = {"parts": capsule("checkpoint", "--session", "measure", *where), "whole": capsule("checkpoint", "--session", "measure-whole", "--full", *where)}
+    resumes = {"parts": [], "whole": []}
+    for _ in range(given.resumes):
+        for kind, session in (("parts", "measure"), ("whole", "measure-whole")):
+            post(given.server, "/slots/0?action=erase", {})
+            resumes[kind].append(capsule("resume", session))
+            assert resumes[kind][-1][0]["tokens_reused"] == given.tokens, resumes[kind][-1][0]
     asked = post(given.gateway, "/completion", {"prompt": prompt + prompt[1:9], "n_predict": 1, "id_slot": 0}, token)["timings"]
 
     body = json.dumps({"prompt": prompt[:16], "n_predict": 2, "stream": True, "id_slot": 0})
@@ -88,9 +92,12 @@ def main():
                 seconds[name].append(took)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     print(json.dumps({
-        "tokens": given.tokens, "prefill_seconds": round(prefill, 2), "checkpoint_seconds": round(checkpoint_wall, 2), "raw_bytes": made["raw_bytes"],
-        "capsule_bytes": made["capsule_bytes"], "resume_seconds": [round(resume["seconds"], 2) for resume, _ in resumes],
-        "resume_wall_seconds": [round(wall, 2) for _, wall in resumes], "tokens_reused": resumes[-1][0]["tokens_reused"],
+        "tokens": given.tokens, "prefill_seconds": round(prefill, 2), "raw_bytes": made["whole"][0]["raw_bytes"],
+        **{kind: {
+            "capsule_bytes": made[kind][0]["capsule_bytes"], "checkpoint_wall_seconds": round(made[kind][1], 2),
+            "resume_seconds": [round(resume["seconds"], 2) for resume, _ in resumes[kind]],
+            "faster": [round(prefill / resume["seconds"], 1) for resume, _ in resumes[kind]],
+            "resume_wall_seconds": [round(wall, 2) for _, wall in resumes[kind]]} for kind in made},
         "tokens_evaluated_when_asked": asked["prompt_n"], "first_byte_server_ms": round(1000 * medians["server"], 2),
         "first_byte_gateway_ms": round(1000 * medians["gateway"], 2), "overhead_ms": round(1000 * (medians["gateway"] - medians["server"]), 2),
         "first_byte_worst_ms": {name: round(1000 * max(values), 1) for name, values in seconds.items()}}))
