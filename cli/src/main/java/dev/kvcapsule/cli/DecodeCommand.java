@@ -127,7 +127,7 @@ final class DecodeCommand implements Callable<Integer> {
     /** What arrives front to back: a capsule, or one in parts. */
     private DecodeReport decodeParts(FileChannel out, ProgressBar bar) throws IOException {
         try (ReadableByteChannel in = Inputs.isStandard(capsule) ? Channels.newChannel(System.in) : FileChannel.open(capsule, StandardOpenOption.READ);
-                CapsuleOpening opening = seal.incremental(context(), allowOlder, options.err()); FolderBases bases = basis.open(capsule)) {
+                CapsuleOpening opening = seal.incremental(context(), true, allowOlder, options.err()); FolderBases bases = basis.open(capsule)) {
             PartsInput parts = PartsInput.begin(in);
             CapsuleReader reader = CapsuleReader.of(parts.capsule(), opening);
             DecodeReport report = CapsuleFiles.decode(reader, opening, parts, Optional.ofNullable(format), out, pipeline(reader, bar, bases));

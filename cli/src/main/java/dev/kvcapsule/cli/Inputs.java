@@ -5,6 +5,7 @@ import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.engine.format.Parts;
+import dev.kvcapsule.engine.increment.PartsInput;
 import dev.kvcapsule.serving.CacheFormats;
 import dev.kvcapsule.serving.ModelFacts;
 import dev.kvcapsule.serving.files.InputFile;
@@ -57,12 +58,26 @@ final class Inputs {
     /** Opens a capsule. @param opening decides about its seal */
     static CapsuleReader capsule(InputFile in, Opening opening) throws IOException {
         if (Parts.recognises(in.bytes())) {
-            throw MalformedDataException.at(0, "magic", "this is an incremental capsule in parts, which is restored as a whole: 'capsule decode' reads it, without --tokens");
+            throw MalformedDataException.at(0, "magic", "this is a capsule in parts, which are sealed and decoded together: without --unsealed and --tokens");
         }
         if (!CapsuleReader.recognises(in.bytes()) && isState(in)) {
             throw MalformedDataException.at(0, "magic", "this is a state, not a capsule: 'capsule encode' makes a capsule of it");
         }
         return CapsuleReader.of(in.bytes(), opening);
+    }
+
+    /**
+     * A sealed capsule, which may be in parts.
+     *
+     * @param reader of the capsule, or of the tail
+     * @param parts where its chunks are, if it has any
+     */
+    record Sealed(CapsuleReader reader, PartsInput parts) {}
+
+    /** Opens a sealed capsule, whole or in parts. @param opening decides about its seal */
+    static Sealed sealed(InputFile in, Opening opening) throws IOException {
+        PartsInput parts = PartsInput.begin(in.channel(), in.bytes().byteSize());
+        return new Sealed(Parts.recognises(in.bytes()) ? CapsuleReader.of(parts.capsule(), opening) : capsule(in, opening), parts);
     }
 
     private static boolean isState(InputFile in) {

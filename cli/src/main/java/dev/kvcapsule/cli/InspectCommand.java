@@ -11,6 +11,8 @@ import dev.kvcapsule.engine.calibration.Calibrations;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.CapsuleSummary;
 import dev.kvcapsule.engine.format.Opening;
+import dev.kvcapsule.engine.format.Parts;
+import dev.kvcapsule.engine.increment.PartsSummary;
 import dev.kvcapsule.engine.seal.PublicOpening;
 import dev.kvcapsule.serving.RopeText;
 import dev.kvcapsule.serving.files.InputFile;
@@ -51,9 +53,9 @@ final class InspectCommand implements Callable<Integer> {
                 new PartialReport(Inputs.name(capsule), Inputs.about(Inputs.name(capsule), () -> partial.get().describePartial(in.bytes()))).print(options);
                 return ExitCode.DONE;
             }
-            boolean sealed = CapsuleReader.recognises(in.bytes()) && CapsuleReader.looksSealed(in.bytes());
+            boolean sealed = Parts.recognises(in.bytes()) || CapsuleReader.recognises(in.bytes()) && CapsuleReader.looksSealed(in.bytes());
             try (Opening opening = sealed ? PublicOpening.showing() : Opening.unsealed()) {
-                CapsuleSummary summary = Inputs.about(Inputs.name(capsule), () -> CapsuleSummary.read(Inputs.capsule(in, opening)));
+                CapsuleSummary summary = Inputs.about(Inputs.name(capsule), () -> summary(in, opening));
                 if (options.json()) {
                     options.out().println(json(summary, in.bytes().byteSize(), (System.nanoTime() - start) / 1e9, opening));
                 } else {
@@ -62,6 +64,14 @@ final class InspectCommand implements Callable<Integer> {
             }
         }
         return ExitCode.DONE;
+    }
+
+    private static CapsuleSummary summary(InputFile in, Opening opening) throws IOException {
+        if (opening instanceof PublicOpening showing && Parts.recognises(in.bytes())) {
+            Inputs.Sealed sealed = Inputs.sealed(in, showing);
+            return PartsSummary.read(sealed.reader(), showing, sealed.parts());
+        }
+        return CapsuleSummary.read(Inputs.capsule(in, opening));
     }
 
     private void describe(BasisDescription basis) {

@@ -87,9 +87,9 @@ final class OpenOptions {
         return new CapsuleOpening(keys.opened(HINT), policy);
     }
 
-    /** The same for a capsule that may go on from chunks, to be restored. */
-    CapsuleOpening incremental(RestoreContext context, boolean allowOlder, PrintWriter err) throws IOException {
-        RestorePolicy policy = policy(context, true, allowOlder, err);
+    /** The same for a capsule that may go on from chunks. */
+    CapsuleOpening incremental(RestoreContext context, boolean use, boolean allowOlder, PrintWriter err) throws IOException {
+        RestorePolicy policy = policy(context, use, allowOlder, err);
         return CapsuleOpening.incremental(keys.opened(HINT), policy);
     }
 

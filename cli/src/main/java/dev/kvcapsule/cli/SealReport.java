@@ -31,6 +31,10 @@ final class SealReport {
         fields.put("generation", claims.generation());
         fields.put("tenant", claims.tenant());
         fields.put("epoch", claims.epoch());
+        if (!claims.chunks().isEmpty()) {
+            fields.put("chunks", claims.chunks().size());
+            fields.put("chunk_tokens", claims.chunkTokens());
+        }
         fields.put("cipher", claims.aead().label());
         return fields;
     }

@@ -1,11 +1,14 @@
 package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.cache.CacheLayout;
+import dev.kvcapsule.engine.codec.CodecSpec;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.CapsuleSummary;
-import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.engine.format.Trailer;
+import dev.kvcapsule.engine.increment.IncrementalDecoder;
+import dev.kvcapsule.engine.increment.PartsSummary;
+import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.seal.CapsuleOpening;
 import dev.kvcapsule.engine.seal.PublicOpening;
 import dev.kvcapsule.engine.seal.RestoreContext;
@@ -54,13 +57,15 @@ final class VerifyCommand implements Callable<Integer> {
                     verifyPublicly(start);
                     return null;
                 }
-                try (Opening opening = seal.isSealed() ? seal.opening(RestoreContext.UNCHECKED, false, false, options.err()) : Opening.unsealed();
-                        InputFile in = seal.open(capsule); FolderBases bases = basis.open(capsule)) {
-                    CapsuleReader reader = Inputs.capsule(in, opening);
-                    Trailer trailer = CapsuleFiles.verify(reader, options.pipeline(reader.manifest().codec(), reader.manifest().layout().tensorBytes(), bar, bases));
-                    bar.clear();
-                    print(reader.manifest(), trailer, in.bytes().byteSize(), start, opening instanceof CapsuleOpening sealed ? sealed.claims() : null,
-                            seal.isSealed() ? seal.hasRuntime() ? List.of("model", "tokens", "replay") : List.of("model", "runtime", "tokens", "replay") : List.of("who made it"));
+                try (InputFile in = seal.open(capsule); FolderBases bases = basis.open(capsule)) {
+                    if (seal.isSealed()) {
+                        verifySealed(in, bases, bar, start);
+                    } else {
+                        CapsuleReader reader = Inputs.capsule(in, Opening.unsealed());
+                        Trailer trailer = CapsuleFiles.verify(reader, pipeline(reader, bar, bases));
+                        bar.clear();
+                        print(reader.manifest().codec(), reader.manifest().layout(), trailer, in, start, null, List.of("who made it"));
+                    }
                 }
                 return null;
             });
@@ -68,10 +73,27 @@ final class VerifyCommand implements Callable<Integer> {
         return ExitCode.DONE;
     }
 
+    private void verifySealed(InputFile in, FolderBases bases, ProgressBar bar, long start) throws IOException {
+        try (CapsuleOpening opening = seal.incremental(RestoreContext.UNCHECKED, false, false, options.err())) {
+            Inputs.Sealed sealed = Inputs.sealed(in, opening);
+            PipelineOptions pipeline = pipeline(sealed.reader(), bar, bases);
+            IncrementalDecoder decoder = new IncrementalDecoder(sealed.reader(), opening);
+            Trailer trailer = CapsuleFiles.verify(decoder, sealed.reader(), sealed.parts(), pipeline);
+            bar.clear();
+            print(sealed.reader().manifest().codec(), decoder.layout(), trailer, in, start, opening.claims(),
+                    seal.hasRuntime() ? List.of("model", "tokens", "replay") : List.of("model", "runtime", "tokens", "replay"));
+        }
+    }
+
+    private PipelineOptions pipeline(CapsuleReader reader, ProgressBar bar, FolderBases bases) {
+        return options.pipeline(reader.manifest().codec(), reader.manifest().layout().tensorBytes(), bar, bases);
+    }
+
     private void verifyPublicly(long start) throws IOException {
         try (PublicOpening opening = seal.verifying(); InputFile in = Inputs.open(capsule)) {
-            CapsuleSummary summary = CapsuleSummary.read(Inputs.capsule(in, opening));
-            print(summary.manifest(), summary.trailer(), in.bytes().byteSize(), start, opening.claims(), notChecked(opening));
+            Inputs.Sealed sealed = Inputs.sealed(in, opening);
+            CapsuleSummary summary = PartsSummary.read(sealed.reader(), opening, sealed.parts());
+            print(summary.manifest().codec(), summary.manifest().layout(), summary.trailer(), in, start, opening.claims(), notChecked(opening));
         }
     }
 
@@ -84,9 +106,9 @@ final class VerifyCommand implements Callable<Integer> {
         return names;
     }
 
-    private void print(Manifest manifest, Trailer trailer, long bytes, long start, SealClaims claims, List<String> notChecked) {
+    private void print(CodecSpec codec, CacheLayout layout, Trailer trailer, InputFile in, long start, SealClaims claims, List<String> notChecked) {
         double seconds = (System.nanoTime() - start) / 1e9;
-        CacheLayout layout = manifest.layout();
+        long bytes = in.bytes().byteSize();
         long raw = layout.tensorBytes() + layout.blobBytes();
         if (claims == null) {
             options.noteUnsealed(Inputs.name(capsule));
@@ -99,7 +121,7 @@ final class VerifyCommand implements Callable<Integer> {
                     .put("capsule_bytes", bytes)
                     .put("ratio", (double) raw / bytes)
                     .put("seconds", seconds)
-                    .put("codec", manifest.codec().toString())
+                    .put("codec", codec.toString())
                     .put("relative_error", trailer.relativeError())
                     .put("frames", trailer.frames())
                     .put("sealed", claims != null)

@@ -19,18 +19,23 @@ import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.cache.TensorOrder;
 import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.format.CapsuleSummary;
+import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.increment.ChunkPlan;
 import dev.kvcapsule.engine.increment.ChunkSource;
 import dev.kvcapsule.engine.increment.IncrementalDecoder;
 import dev.kvcapsule.engine.increment.IncrementalEncoder;
 import dev.kvcapsule.engine.increment.KnownChunks;
+import dev.kvcapsule.engine.increment.PartsSummary;
 import dev.kvcapsule.engine.keys.GenerationFolder;
 import dev.kvcapsule.engine.keys.KeyStatus;
+import dev.kvcapsule.engine.keys.VerificationKeys;
 import dev.kvcapsule.engine.pipeline.CacheSink;
 import dev.kvcapsule.engine.seal.Caller;
 import dev.kvcapsule.engine.seal.CapsuleOpening;
 import dev.kvcapsule.engine.seal.ChunkRef;
 import dev.kvcapsule.engine.seal.ModelIdentity;
+import dev.kvcapsule.engine.seal.PublicOpening;
 import dev.kvcapsule.engine.seal.RestoreContext;
 import dev.kvcapsule.engine.seal.RestorePolicy;
 import dev.kvcapsule.engine.seal.Scope;
@@ -52,6 +57,7 @@ import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Chunks and tails of a real cache: put together they are the cache; anything else is refused, and nothing of it is handed out. */
@@ -267,6 +273,62 @@ class IncrementalTest {
                 assertEquals(RefusalCode.TRUNCATED, refusal(made.tail, hurt.source(), policy, layout));
             }
         }
+    }
+
+    private Trailer verify(byte[] tail, ChunkSource chunks) throws IOException {
+        try (Arena arena = Arena.ofShared(); CapsuleOpening opening = CapsuleOpening.incremental(keys, SealedCapsules.policy())) {
+            CapsuleReader reader = CapsuleReader.of(Capsules.mapped(tail, arena), opening);
+            IncrementalDecoder decoder = new IncrementalDecoder(reader, opening);
+            reader.blobs(arena);
+            return decoder.verify(chunks, Capsules.ONE_THREAD);
+        }
+    }
+
+    private CapsuleSummary summary(byte[] tail, ChunkSource chunks, VerificationKeys registry) throws IOException {
+        try (Arena arena = Arena.ofShared(); PublicOpening opening = registry == null ? PublicOpening.showing() : PublicOpening.verifying(registry, () -> TestKeys.NOW)) {
+            return PartsSummary.read(CapsuleReader.of(Capsules.mapped(tail, arena), opening), opening, chunks);
+        }
+    }
+
+    /** With a tenant's key and with public keys alone; what is damaged, missing, another or revoked is refused by both as it is by who restores. */
+    @Test
+    void allPartsAreVerifiedWithoutAnythingBeingRestored() throws IOException {
+        try (Arena arena = Arena.ofShared()) {
+            KvCache cache = TestCaches.filled(arena, TestCaches.layout(TOKENS, new SubCache("kv", Positions.sequential(TOKENS), TensorOrder.TOKEN_MAJOR, TensorOrder.CHANNEL_MAJOR,
+                    TestCaches.layers(2, 2, 64, 64, DType.F16))), TestCaches::ordinary);
+            Made made = encode(cache, "rotated:bits=4");
+            Trailer trailer = verify(made.tail, made.source());
+            CapsuleSummary all = summary(made.tail, made.source(), keys);
+            assertEquals(trailer.frames(), all.trailer().frames());
+            assertEquals(trailer.relativeError(), all.trailer().relativeError());
+            assertTrue(trailer.relativeError() > 0 && trailer.relativeError() < .2);
+            assertEquals(cache.layout().subCaches(), all.manifest().layout().subCaches());
+            assertEquals(TOKENS, all.manifest().layout().tokens());
+            long bytes = made.tail.length + made.chunks.values().stream().mapToLong(chunk -> chunk.length).sum();
+            assertEquals(bytes, all.manifestBytes() + all.blobBytes() + all.basisBytes() + all.keyOnlyBytes() + all.valueOnlyBytes() + all.mixedBytes() + all.framingBytes());
+
+            List<byte[]> swapped = List.of(made.chunk(1), made.chunk(0));
+            byte[] damaged = made.chunk(1).clone();
+            damaged[damaged.length / 2] ^= 1;
+            Made again = encode(cache, "rotated:bits=4");
+            for (VerificationKeys registry : new VerificationKeys[] {null, keys}) {
+                assertEquals(RefusalCode.INCOMPLETE, refused(() -> summary(made.tail, ChunkSource.NONE, registry)));
+                int[] next = {0};
+                assertEquals(RefusalCode.DAMAGED, refused(() -> summary(made.tail, (chunk, memory) -> Optional.of(Capsules.mapped(swapped.get(next[0]++), arena)), registry)));
+                assertEquals(RefusalCode.DAMAGED, refused(() -> summary(made.tail, (chunk, memory) -> Optional.of(Capsules.mapped(next[0]++ == 2 ? made.chunk(0) : damaged, arena)), registry)));
+                next[0] = 0;
+                assertEquals(RefusalCode.DAMAGED, refused(() -> summary(made.tail, (chunk, memory) -> Optional.of(Capsules.mapped(again.chunk(next[0]++), arena)), registry)));
+            }
+            int[] next = {0};
+            assertEquals(RefusalCode.DAMAGED, refused(() -> verify(made.tail, (chunk, memory) -> Optional.of(Capsules.mapped(next[0]++ == 0 ? made.chunk(0) : damaged, arena)))));
+            keys.revoked(made.claims.chunks().get(1).id());
+            assertEquals(RefusalCode.REVOKED, refused(() -> summary(made.tail, made.source(), keys)));
+            assertEquals(RefusalCode.REVOKED, refused(() -> verify(made.tail, made.source())));
+        }
+    }
+
+    private static RefusalCode refused(Executable run) {
+        return assertThrows(CapsuleRefusedException.class, run).code();
     }
 
     @Test

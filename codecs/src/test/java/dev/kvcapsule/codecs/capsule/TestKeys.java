@@ -12,6 +12,8 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** A registry with a key, a hybrid key and a tenant, that remembers what it has read: for tests that open a capsule many thousand times. */
 final class TestKeys implements KeyProvider {
@@ -23,6 +25,7 @@ final class TestKeys implements KeyProvider {
 
     private final KeyFolder folder;
     private final Map<String, Optional<VerificationKey>> known = new HashMap<>();
+    private final Set<String> revoked = ConcurrentHashMap.newKeySet();
     private final Map<String, byte[]> unwrapped = new HashMap<>();
 
     TestKeys(Path path) throws IOException {
@@ -32,6 +35,11 @@ final class TestKeys implements KeyProvider {
         folder.lifecycle().newSigningKey(Optional.of(OTHER_KID), KeyStatus.ACTIVE, start, Optional.empty());
         folder.lifecycle().newHybridKey(Optional.of(HYBRID_KID), KeyStatus.ACTIVE, start, Optional.empty());
         folder.lifecycle().newTenantKey(TENANT);
+    }
+
+    /** From now on. @param capsule id, in hexadecimal */
+    void revoked(String capsule) {
+        revoked.add(capsule);
     }
 
     KeyFolder folder() {
@@ -82,7 +90,7 @@ final class TestKeys implements KeyProvider {
 
     @Override
     public boolean isRevoked(byte[] capsuleId) {
-        return false;
+        return revoked.contains(HexFormat.of().formatHex(capsuleId));
     }
 
     @Override

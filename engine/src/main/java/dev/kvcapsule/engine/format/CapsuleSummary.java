@@ -52,6 +52,18 @@ public record CapsuleSummary(Manifest manifest, Trailer trailer, int tiles, int 
         return new CapsuleSummary(manifest, trailer, plan.size(), exact, manifestBytes, blobBytes, basisBytes, byKind[1], byKind[2], byKind[3], framing);
     }
 
+    /** The same of another manifest. */
+    public CapsuleSummary of(Manifest other) {
+        return new CapsuleSummary(other, trailer, tiles, exactTiles, manifestBytes, blobBytes, basisBytes, keyOnlyBytes, valueOnlyBytes, mixedBytes, framingBytes);
+    }
+
+    /** This one and another part of the same cache: sums, and this one's manifest. */
+    public CapsuleSummary and(CapsuleSummary part) throws MalformedDataException {
+        return new CapsuleSummary(manifest, trailer.and(part.trailer), tiles + part.tiles, exactTiles + part.exactTiles, manifestBytes + part.manifestBytes,
+                blobBytes + part.blobBytes, basisBytes + part.basisBytes, keyOnlyBytes + part.keyOnlyBytes, valueOnlyBytes + part.valueOnlyBytes, mixedBytes + part.mixedBytes,
+                framingBytes + part.framingBytes);
+    }
+
     /** 1 for K, 2 for V, 3 for both. */
     private static int kinds(CacheLayout layout, Tile tile) {
         int kinds = 0;

@@ -20,6 +20,30 @@ import java.util.TreeMap;
  */
 public record Trailer(long frames, int headersCrc, long losslessTiles, double relativeError, OptionalDouble weightedError, List<List<double[]>> errors) {
 
+    /**
+     * What can be said of a cache whose parts have this trailer and another: counts are sums, errors those of the worse part. Of the whole's errors no more is known than that they are no larger.
+     *
+     * @throws MalformedDataException if the other one is of other layers
+     */
+    public Trailer and(Trailer part) throws MalformedDataException {
+        List<List<double[]>> worse = new ArrayList<>();
+        for (int s = 0; s < errors.size(); s++) {
+            List<double[]> layers = new ArrayList<>();
+            for (int l = 0; l < errors.get(s).size(); l++) {
+                if (part.errors.size() != errors.size() || part.errors.get(s).size() != errors.get(s).size()) {
+                    throw new MalformedDataException("trailer: errors of other layers than another part's");
+                }
+                double[] mine = errors.get(s).get(l);
+                double[] its = part.errors.get(s).get(l);
+                layers.add(new double[] {Math.max(mine[0], its[0]), Math.max(mine[1], its[1])});
+            }
+            worse.add(layers);
+        }
+        OptionalDouble weighted = weightedError.isPresent() && part.weightedError.isPresent()
+                ? OptionalDouble.of(Math.max(weightedError.getAsDouble(), part.weightedError.getAsDouble())) : OptionalDouble.empty();
+        return new Trailer(frames + part.frames, headersCrc, losslessTiles + part.losslessTiles, Math.max(relativeError, part.relativeError), weighted, worse);
+    }
+
     /** Deterministic CBOR, the payload of the trailer frame of a capsule without a seal. */
     public byte[] toBytes() {
         return Cbor.write(toMap());

@@ -3,8 +3,6 @@ package dev.kvcapsule.engine.increment;
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.cache.CacheLayout;
-import dev.kvcapsule.engine.cache.CacheSlice;
-import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.pipeline.CacheSink;
@@ -13,11 +11,11 @@ import dev.kvcapsule.engine.pipeline.PieceDecoder;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
 import dev.kvcapsule.engine.seal.CapsuleOpening;
-import dev.kvcapsule.engine.seal.ChunkOpening;
 import dev.kvcapsule.engine.seal.ChunkRef;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import java.util.List;
 
 /**
  * Decodes a tail and the chunks that it goes on from into one cache. All that is checked of one capsule is checked of each part, and of the parts that they are the ones the signed list
@@ -40,26 +38,7 @@ public final class IncrementalDecoder {
         this.reader = reader;
         this.opening = opening;
         this.tail = new CapsuleDecoder(reader);
-        CacheLayout own = reader.manifest().layout();
-        long before = opening.claims().chunkTokens();
-        if (before == 0) {
-            whole = own;
-            return;
-        }
-        for (SubCache sub : own.subCaches()) {
-            long[] runs = sub.positions().runs();
-            if (sub.cells() != own.subCaches().getFirst().cells() || sub.cells() > 0 && (runs.length != 2 || runs[0] != before)) {
-                throw positions("cache '" + sub.name() + "' does not go on where the chunks end");
-            }
-        }
-        if (before + own.subCaches().stream().mapToLong(SubCache::cells).max().orElse(0) > Integer.MAX_VALUE || own.tokens() + before > Integer.MAX_VALUE) {
-            throw positions("more tokens than can be");
-        }
-        whole = CacheSlice.whole(own, (int) before);
-    }
-
-    private static CapsuleRefusedException positions(String message) {
-        return new CapsuleRefusedException(RefusalCode.WRONG_POSITIONS, message);
+        this.whole = WholeLayout.of(reader.manifest().layout(), opening.claims().chunkTokens());
     }
 
     /** The cache that parts amount to. */
@@ -72,7 +51,7 @@ public final class IncrementalDecoder {
      *
      * @param target a cache of {@link #layout}, possibly in another memory order
      * @param chunks where chunks are
-     * @return the tail's trailer
+     * @return what the trailers of all parts say together
      * @throws CapsuleRefusedException if a part is missing, refused or damaged; {@code target} has then been told to forget everything
      */
     public Trailer decode(CacheSink target, ChunkSource chunks, PipelineOptions options) throws IOException {
@@ -81,9 +60,12 @@ public final class IncrementalDecoder {
             long ofTail = reader.manifest().layout().tensorBytes();
             Progress progress = options.progress();
             Trailer trailer = tail.decode(target, Math.toIntExact(opening.claims().chunkTokens()), options.with((done, total) -> progress.update(done, all)));
-            PieceDecoder.decode(opening.claims().chunks().size(), (number, memory) -> find(number, memory, chunks), target,
+            List<Trailer> pieces = PieceDecoder.decode(opening.claims().chunks().size(), (number, memory) -> find(number, memory, chunks), target,
                     options.with((done, total) -> progress.update(ofTail + done, all)));
             chunks.end();
+            for (Trailer piece : pieces) {
+                trailer = trailer.and(piece);
+            }
             opening.acceptWhole();
             return trailer;
         } catch (IOException | RuntimeException | Error e) {
@@ -92,12 +74,21 @@ public final class IncrementalDecoder {
         }
     }
 
+    /**
+     * Decodes every part into memory that is forgotten, and checks everything that {@link #decode} checks.
+     *
+     * @return what the trailers of all parts say together
+     */
+    public Trailer verify(ChunkSource chunks, PipelineOptions options) throws IOException {
+        return decode(CacheSink.nowhere(whole), chunks, options);
+    }
+
     private PieceDecoder.Piece find(int number, SegmentAllocator memory, ChunkSource chunks) throws IOException {
         ChunkRef chunk = opening.claims().chunks().get(number);
-        ChunkOpening checks = opening.chunk(number);
+        long firstToken = opening.claims().firstToken(number);
         MemorySegment bytes = chunks.find(chunk, memory).orElseThrow(() -> new CapsuleRefusedException(RefusalCode.INCOMPLETE,
-                "the chunk of tokens " + checks.firstToken() + " to " + (checks.firstToken() + chunk.tokens()) + " is not here"));
-        return new PieceDecoder.Piece(bytes, checks, Math.toIntExact(checks.firstToken()));
+                "the chunk of tokens " + firstToken + " to " + (firstToken + chunk.tokens()) + " is not here"));
+        return new PieceDecoder.Piece(bytes, opening.chunk(number), Math.toIntExact(firstToken));
     }
 
     private static void forget(CacheSink target, Throwable why) {

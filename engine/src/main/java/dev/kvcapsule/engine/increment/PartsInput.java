@@ -20,31 +20,39 @@ import java.util.Optional;
 public final class PartsInput implements ChunkSource {
     private final ReadableByteChannel capsule;
     private final Parts.Reader parts;
+    private final long most;
 
-    private PartsInput(ReadableByteChannel capsule, Parts.Reader parts) {
+    private PartsInput(ReadableByteChannel capsule, Parts.Reader parts, long most) {
         this.capsule = capsule;
         this.parts = parts;
+        this.most = most;
+    }
+
+    /** Looks at what begins to arrive, however much that will be. @throws MalformedDataException if these are parts, and the tail is not the first of them */
+    public static PartsInput begin(ReadableByteChannel upload) throws IOException {
+        return begin(upload, Long.MAX_VALUE);
     }
 
     /**
      * Looks at what begins to arrive.
      *
+     * @param most no more bytes than these can arrive: no memory is taken for a chunk that says it is larger
      * @throws MalformedDataException if these are parts, and the tail is not the first of them
      */
-    public static PartsInput begin(ReadableByteChannel upload) throws IOException {
+    public static PartsInput begin(ReadableByteChannel upload, long most) throws IOException {
         ByteBuffer first = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         while (first.hasRemaining() && upload.read(first) >= 0) {
             // Read until there is enough, or nothing more.
         }
         ReadableByteChannel again = new Again(first.flip(), upload);
         if (first.remaining() < Long.BYTES || first.getLong(0) != Parts.MAGIC) {
-            return new PartsInput(again, null);
+            return new PartsInput(again, null, most);
         }
         Parts.Reader parts = new Parts.Reader(again);
         if (parts.next().type() != Parts.Type.TAIL) {
             throw new MalformedDataException("parts of a capsule begin with its tail: what it says decides whether the rest is looked at");
         }
-        return new PartsInput(parts.content(), parts);
+        return new PartsInput(parts.content(), parts, most);
     }
 
     /** The capsule, or the tail. */
@@ -63,6 +71,9 @@ public final class PartsInput implements ChunkSource {
         }
         if (!header.key().equals(chunk.key()) || header.bytes() != chunk.bytes()) {
             throw new CapsuleRefusedException(RefusalCode.DAMAGED, "another chunk arrives than the capsule goes on from");
+        }
+        if (header.bytes() > most) {
+            throw new MalformedDataException("a chunk of " + header.bytes() + " bytes, of at most " + most + " in all");
         }
         MemorySegment bytes = memory.allocate(ValueLayout.JAVA_BYTE, header.bytes());
         parts.read(bytes);

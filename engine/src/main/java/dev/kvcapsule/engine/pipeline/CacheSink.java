@@ -35,6 +35,11 @@ public interface CacheSink {
     /** Forgets what was written: the capsule has been refused. Zeroes memory and files; called when no thread writes any more. */
     void discard() throws IOException;
 
+    /** A sink for what is decoded only in order to be checked. @param layout of the cache that it would be */
+    static CacheSink nowhere(CacheLayout layout) {
+        return new Nowhere(layout);
+    }
+
     /** A sink that fills a cache in memory. */
     static CacheSink of(KvCache cache) {
         return new CacheSink() {

@@ -15,13 +15,11 @@ import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
-import dev.kvcapsule.engine.memory.Scratch;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.Supplier;
 
 /**
@@ -79,7 +77,7 @@ public final class CapsuleDecoder {
     public Trailer decode(CacheSink target, int firstToken, PipelineOptions options) throws IOException {
         requireMemory(target, options);
         try {
-            run(Optional.of(target), firstToken, options, null, reader.manifest().layout().tensorBytes(), null);
+            run(target, firstToken, options, null, reader.manifest().layout().tensorBytes(), null);
             return reader.finish();
         } catch (IOException | RuntimeException | Error e) {
             discard(target, e);
@@ -94,7 +92,7 @@ public final class CapsuleDecoder {
      */
     Trailer decodeHere(CacheSink target, int firstToken, PipelineOptions options, WorkerState here) throws IOException {
         requireMemory(target, options);
-        run(Optional.of(target), firstToken, options, here, reader.manifest().layout().tensorBytes(), null);
+        run(target, firstToken, options, here, reader.manifest().layout().tensorBytes(), null);
         return reader.finish();
     }
 
@@ -121,7 +119,7 @@ public final class CapsuleDecoder {
      * @return the trailer
      */
     public Trailer verify(PipelineOptions options) throws IOException {
-        run(Optional.empty(), 0, options, null, reader.manifest().layout().tensorBytes(), null);
+        run(CacheSink.nowhere(reader.manifest().layout()), 0, options, null, reader.manifest().layout().tensorBytes(), null);
         return reader.finish();
     }
 
@@ -142,7 +140,7 @@ public final class CapsuleDecoder {
             }
         }
         try {
-            run(Optional.of(target), 0, options, null, bytes, wanted);
+            run(target, 0, options, null, bytes, wanted);
             reader.accept();
         } catch (IOException | RuntimeException | Error e) {
             discard(target, e);
@@ -154,7 +152,7 @@ public final class CapsuleDecoder {
      * @param here the calling thread's if it is to work alone; null if others are
      * @param wanted tile numbers to read by the index; null for all, in order
      */
-    private void run(Optional<CacheSink> target, int firstToken, PipelineOptions options, WorkerState here, long totalBytes, List<Integer> wanted) throws IOException {
+    private void run(CacheSink target, int firstToken, PipelineOptions options, WorkerState here, long totalBytes, List<Integer> wanted) throws IOException {
         int threads = here == null ? options.threads() : 0;
         List<DecodeSlot> slots = new ArrayList<>();
         for (int i = 0; i < 2 * threads + 1; i++) {
@@ -174,7 +172,7 @@ public final class CapsuleDecoder {
         }
     }
 
-    private void run(Codec bound, List<DecodeSlot> slots, Optional<CacheSink> target, int firstToken, PipelineOptions options, WorkerState here, long totalBytes, List<Integer> wanted)
+    private void run(Codec bound, List<DecodeSlot> slots, CacheSink target, int firstToken, PipelineOptions options, WorkerState here, long totalBytes, List<Integer> wanted)
             throws IOException {
         CacheLayout layout = reader.manifest().layout();
         OrderedRing.Stage<DecodeSlot> stage = new OrderedRing.Stage<>() {
@@ -196,8 +194,7 @@ public final class CapsuleDecoder {
             }
         };
         int jobs = wanted == null ? plan.size() : wanted.size();
-        Supplier<OrderedRing.Worker<DecodeSlot>> workers = () -> target.isPresent() ? new DecodeWorker(bound, bound != codec, options, reader, target.get(), firstToken, here)
-                : new VerifyWorker(bound, options, reader);
+        Supplier<OrderedRing.Worker<DecodeSlot>> workers = () -> new DecodeWorker(bound, bound != codec, options, reader, target, firstToken, here);
         new OrderedRing<>(here == null ? options.threads() : 0, slots, workers).run(jobs, stage);
     }
 
@@ -290,32 +287,6 @@ public final class CapsuleDecoder {
             } else {
                 state.close();
             }
-        }
-    }
-
-    /** Decodes into scratch and forgets. */
-    private static final class VerifyWorker implements OrderedRing.Worker<DecodeSlot> {
-        private final CoderPair coders;
-        private final FrameOpener opener;
-        private final TileShapes shapes;
-        private final Scratch scratch = new Scratch();
-
-        VerifyWorker(Codec codec, PipelineOptions options, CapsuleReader reader) {
-            this.opener = reader.opener();
-            this.coders = new CoderPair(codec, options.kernels());
-            this.shapes = new TileShapes(reader.manifest().layout());
-        }
-
-        @Override
-        public void work(DecodeSlot slot) throws IOException {
-            CapsuleDecoder.decode(coders, opener, slot, shapes.tensors(slot.tile, scratch, (layer, part) -> MemorySegment.NULL), null);
-        }
-
-        @Override
-        public void close() {
-            opener.close();
-            coders.close();
-            scratch.close();
         }
     }
 }

@@ -2,11 +2,13 @@ package dev.kvcapsule.engine.pipeline;
 
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Opening;
+import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -43,10 +45,12 @@ public final class PieceDecoder {
      * @param count how many
      * @param target has the layers of each piece, and room for its tokens; holds anything if this fails, and is then the caller's to discard
      * @param options whose progress hears how many raw bytes are decoded; of how many in all only the caller knows, and 0 is said
+     * @return their trailers, in order
      * @throws dev.kvcapsule.engine.CapsuleRefusedException if a piece is refused or damaged: the first such one; no thread writes to the target any more
      */
-    public static void decode(int count, Source source, CacheSink target, PipelineOptions options) throws IOException {
+    public static List<Trailer> decode(int count, Source source, CacheSink target, PipelineOptions options) throws IOException {
         PipelineOptions within = options.with(Progress.NONE);
+        List<Trailer> trailers = new ArrayList<>();
         List<PieceSlot> slots = IntStream.range(0, options.threads() + 1).mapToObj(i -> new PieceSlot()).toList();
         OrderedRing.Stage<PieceSlot> stage = new OrderedRing.Stage<>() {
             private long done;
@@ -59,6 +63,7 @@ public final class PieceDecoder {
             @Override
             public void drain(int job, PieceSlot slot) {
                 slot.forget();
+                trailers.add(slot.trailer);
                 done += slot.decodedBytes;
                 options.progress().update(done, 0);
             }
@@ -68,11 +73,13 @@ public final class PieceDecoder {
         } finally {
             slots.forEach(PieceSlot::close);
         }
+        return trailers;
     }
 
     private static final class PieceSlot extends OrderedRing.Slot implements SegmentAllocator {
         private final GrowingBuffer memory = new GrowingBuffer();
         private Piece piece;
+        private Trailer trailer;
         private long decodedBytes;
 
         @Override
@@ -111,7 +118,7 @@ public final class PieceDecoder {
             try (Arena arena = Arena.ofConfined()) {
                 reader.blobs(arena).forEach(reader::wipe);
             }
-            decoder.decodeHere(target, slot.piece.firstToken(), options, state);
+            slot.trailer = decoder.decodeHere(target, slot.piece.firstToken(), options, state);
             slot.decodedBytes = reader.manifest().layout().tensorBytes();
         }
 

@@ -3,7 +3,6 @@ package dev.kvcapsule.engine.seal;
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.RefusalCode;
-import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.format.Frame;
 import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
@@ -12,7 +11,6 @@ import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.keys.KeyProvider;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.security.MessageDigest;
 import java.time.Instant;
 import java.util.HexFormat;
 
@@ -24,9 +22,7 @@ public final class ChunkOpening implements Opening {
     private final KeyProvider keys;
     private final RestorePolicy policy;
     private final SealClaims owner;
-    private final Manifest ownerManifest;
-    private final ChunkRef wanted;
-    private final long firstToken;
+    private final ListedChunk listed;
     private final Envelope<ChunkClaims> envelope;
     private final OpenedKeys opened;
 
@@ -35,16 +31,9 @@ public final class ChunkOpening implements Opening {
         this.keys = keys;
         this.policy = policy;
         this.owner = owner;
-        this.ownerManifest = ownerManifest;
-        this.wanted = owner.chunks().get(index);
-        this.firstToken = owner.chunks().subList(0, index).stream().mapToLong(ChunkRef::tokens).sum();
+        this.listed = new ListedChunk(owner, ownerManifest, index);
         this.envelope = Envelope.ofChunk(crypto);
         this.opened = new OpenedKeys(keys, crypto);
-    }
-
-    /** Position of the chunk's first token. */
-    public long firstToken() {
-        return firstToken;
     }
 
     @Override
@@ -55,8 +44,7 @@ public final class ChunkOpening implements Opening {
             checkOwner();
             envelope.verify(keys, now);
             envelope.checkValid(keys, now);
-            checkIdentity();
-            checkContents();
+            listed.check(envelope.claims(), envelope.manifest());
             opened.open(envelope.claims());
             return envelope.manifest();
         } catch (MalformedDataException e) {
@@ -74,38 +62,6 @@ public final class ChunkOpening implements Opening {
         if (!envelope.claims().org().equals(owner.scope().org()) || !envelope.claims().tenant().equals(owner.tenant())) {
             policy.log().refused(RefusalCode.WRONG_ORG, "chunk " + HexFormat.of().formatHex(envelope.claims().capsuleId()) + " is another organisation's");
             throw CapsuleRefusedException.notFound();
-        }
-    }
-
-    private void checkIdentity() throws CapsuleRefusedException {
-        ChunkClaims claims = envelope.claims();
-        if (!MessageDigest.isEqual(claims.address(), HexFormat.of().parseHex(wanted.address()))
-                || !MessageDigest.isEqual(claims.capsuleId(), HexFormat.of().parseHex(wanted.id()))) {
-            throw new CapsuleRefusedException(RefusalCode.DAMAGED, "another chunk is where the one of tokens " + firstToken + " to " + (firstToken + wanted.tokens()) + " belongs");
-        }
-    }
-
-    private void checkContents() throws CapsuleRefusedException {
-        ChunkClaims claims = envelope.claims();
-        Manifest manifest = envelope.manifest();
-        if (!claims.model().equals(owner.model())) {
-            throw new CapsuleRefusedException(RefusalCode.WRONG_MODEL, "a chunk was made with another model than the capsule that goes on from it");
-        }
-        boolean sameStructure = manifest.layout().blobs().isEmpty() && manifest.layout().subCaches().size() == ownerManifest.layout().subCaches().size();
-        for (int s = 0; sameStructure && s < manifest.layout().subCaches().size(); s++) {
-            SubCache mine = manifest.layout().subCaches().get(s);
-            SubCache its = ownerManifest.layout().subCaches().get(s);
-            sameStructure = mine.name().equals(its.name()) && mine.layers().equals(its.layers());
-            long[] runs = mine.positions().runs();
-            if (runs.length != 2 || runs[0] != firstToken || runs[1] != wanted.tokens()) {
-                throw new CapsuleRefusedException(RefusalCode.WRONG_POSITIONS, "a chunk holds other positions than " + firstToken + " to " + (firstToken + wanted.tokens()));
-            }
-        }
-        if (!sameStructure) {
-            throw new CapsuleRefusedException(RefusalCode.WRONG_STRUCTURE, "a chunk has another structure than the capsule that goes on from it");
-        }
-        if (!claims.positions().equals(PositionRange.of(manifest.layout()))) {
-            throw new CapsuleRefusedException(RefusalCode.WRONG_POSITIONS, "a chunk says other positions than its cache has");
         }
     }
 
@@ -132,9 +88,7 @@ public final class ChunkOpening implements Opening {
     @Override
     public Trailer trailer(MemorySegment payload, long offset) throws IOException {
         Trailer trailer = envelope.trailer(payload, offset);
-        if (!MessageDigest.isEqual(envelope.root(), HexFormat.of().parseHex(wanted.root()))) {
-            throw MalformedDataException.at(offset, "trailer", "the chunk is signed, and is not the one that the capsule goes on from");
-        }
+        listed.checkRoot(envelope.root(), offset);
         return trailer;
     }
 

@@ -75,6 +75,16 @@ public final class PublicOpening implements Opening {
         }
     }
 
+    /**
+     * What looks at one of the chunks that the capsule goes on from, in the same way: it must be the very one that is listed.
+     *
+     * @param index in the list of {@link SealClaims#chunks}
+     */
+    public PublicChunkOpening chunk(int index) {
+        envelope.requireOpen();
+        return new PublicChunkOpening(keys, clock, crypto, new ListedChunk(claims(), envelope.manifest(), index));
+    }
+
     /** What the registry knows of the tenant's key that the data key is under; empty if it knows nothing, as key sets do. */
     public Optional<KeyStatus> epochStatus() throws IOException {
         return keys.isPresent() ? keys.get().epochStatus(claims().tenant(), claims().epoch()) : Optional.empty();
@@ -82,23 +92,7 @@ public final class PublicOpening implements Opening {
 
     @Override
     public FrameOpener newOpener(long lastFrame) {
-        FrameLeaves leaves = new FrameLeaves(crypto.leafHash());
-        return new FrameOpener() {
-            @Override
-            public Opened open(Frame frame) throws CapsuleRefusedException {
-                throw new CapsuleRefusedException(RefusalCode.NO_TENANT_KEY, "is encrypted, and public keys open nothing");
-            }
-
-            @Override
-            public byte[] leaf(Frame frame) throws IOException {
-                return leaves.leaf(frame);
-            }
-
-            @Override
-            public void close() {
-                leaves.close();
-            }
-        };
+        return new LeavesOnly(crypto);
     }
 
     @Override

@@ -67,6 +67,11 @@ public record SealClaims(byte[] capsuleId, String issuer, Scope scope, Optional<
         return chunks.stream().mapToLong(ChunkRef::tokens).sum();
     }
 
+    /** Position of the first token of one of those chunks. */
+    public long firstToken(int chunk) {
+        return chunks.subList(0, chunk).stream().mapToLong(ChunkRef::tokens).sum();
+    }
+
     /** The fields by name, as {@link dev.kvcapsule.engine.format.Cbor} takes them; what is not known has no field. */
     Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -132,6 +132,18 @@ public final class CapsuleFiles {
         }
     }
 
+    /**
+     * Checks a capsule that may go on from chunks, and all of them, from end to end without writing anything.
+     *
+     * @param reader the capsule's; nothing but its manifest has been read
+     */
+    public static Trailer verify(IncrementalDecoder decoder, CapsuleReader reader, ChunkSource chunks, PipelineOptions options) throws IOException {
+        try (Arena arena = Arena.ofShared()) {
+            reader.blobs(arena).forEach(reader::wipe);
+        }
+        return decoder.verify(chunks, options);
+    }
+
     /** Checks a capsule from end to end without writing anything. */
     public static Trailer verify(CapsuleReader reader, PipelineOptions options) throws IOException {
         CapsuleDecoder decoder = new CapsuleDecoder(reader);

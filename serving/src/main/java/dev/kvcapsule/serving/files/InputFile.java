@@ -65,6 +65,34 @@ public final class InputFile implements AutoCloseable {
         return bytes;
     }
 
+    /** The same bytes, front to back. Closing the channel closes nothing. */
+    public ReadableByteChannel channel() {
+        return new ReadableByteChannel() {
+            private long position;
+
+            @Override
+            public int read(ByteBuffer target) {
+                int count = (int) Math.min(target.remaining(), bytes.byteSize() - position);
+                if (count == 0 && target.hasRemaining()) {
+                    return -1;
+                }
+                target.put(bytes.asSlice(position, count).asByteBuffer());
+                position += count;
+                return count;
+            }
+
+            @Override
+            public boolean isOpen() {
+                return true;
+            }
+
+            @Override
+            public void close() {
+                // The file is whoever's that opened it.
+            }
+        };
+    }
+
     @Override
     public void close() {
         arena.close();
