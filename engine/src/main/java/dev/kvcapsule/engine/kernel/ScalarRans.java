@@ -6,7 +6,9 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 
-/** The readable specification of {@link RansKernel}: one symbol at a time. */
+/**
+ * The readable specification of {@link RansKernel}: one symbol at a time, in {@link #encodeRows} and {@link #decodeRows}. Whole rows are decoded by {@link ArrayRansDecoder}, to the same symbols.
+ */
 public final class ScalarRans implements RansKernel {
     private static final ValueLayout.OfShort WORD = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt STATE = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -93,7 +95,9 @@ public final class ScalarRans implements RansKernel {
             throws MalformedDataException {
         long words = RansChecks.decode(in, symbols, n, tables, contexts);
         int[] states = initialStates(in, words, n);
-        long position = decodeRows(in, words, 0, symbols, 0, n, tables, contexts, states);
+        long whole = n - n % LANES;
+        long position = new ArrayRansDecoder(tables, contexts, states).decode(in, words, symbols, whole);
+        position = decodeRows(in, words, position, symbols, whole, n, tables, contexts, states);
         RansChecks.end(position, words, states);
     }
 
@@ -107,7 +111,7 @@ public final class ScalarRans implements RansKernel {
     }
 
     /**
-     * Decodes rows in the middle of a stream.
+     * Decodes rows in the middle of a stream: what every decoder must give.
      *
      * @param words end of the words
      * @param position byte offset of the next word

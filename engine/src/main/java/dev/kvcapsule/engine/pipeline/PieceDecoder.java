@@ -14,7 +14,7 @@ import java.util.stream.IntStream;
 
 /**
  * Decodes many small capsules, each a piece of one cache's tokens: several at once, each by one thread from its signature to its trailer. One after the other, with all threads for each, they
- * would wait for signatures and for each other most of the time. At most one piece more than there are threads is in memory.
+ * would wait for signatures and for each other most of the time. At most twice as many pieces as there are threads, and one, are in memory.
  */
 public final class PieceDecoder {
     /** Where the pieces are. */
@@ -51,7 +51,7 @@ public final class PieceDecoder {
     public static List<Trailer> decode(int count, Source source, CacheSink target, PipelineOptions options) throws IOException {
         PipelineOptions within = options.with(Progress.NONE);
         List<Trailer> trailers = new ArrayList<>();
-        List<PieceSlot> slots = IntStream.range(0, options.threads() + 1).mapToObj(i -> new PieceSlot()).toList();
+        List<PieceSlot> slots = IntStream.range(0, 2 * options.threads() + 1).mapToObj(i -> new PieceSlot()).toList();
         OrderedRing.Stage<PieceSlot> stage = new OrderedRing.Stage<>() {
             private long done;
 
