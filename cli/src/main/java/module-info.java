@@ -7,6 +7,7 @@ module dev.kvcapsule.cli {
     requires dev.kvcapsule.sessions;
     requires dev.kvcapsule.testdata;
     requires info.picocli;
+    requires jdk.httpserver;
 
     opens dev.kvcapsule.cli to info.picocli;
 }

@@ -51,18 +51,12 @@ final class TrainCommand implements Callable<Integer> {
                 run("verify", capsule.toString(), "--unsealed");
             }
             run("inspect", capsule.toString());
-            try (TemporaryFolder keys = TemporaryFolder.create("train")) {
-                seal(state, capsule, restored, keys.resolve("keys").toString());
-            }
             run("doctor", "--json");
-            if (sessions) {
-                for (int round = 0; round < 2; round++) {
-                    run("checkpoint", "--session", "train", "--objective", "train", "--no-capsule");
-                    run("status");
-                    run("status", "train");
-                    run("resume", "train");
-                    run("sessions", "list");
-                    run("sessions", "show", "train");
+            try (TemporaryFolder folder = TemporaryFolder.create("train")) {
+                Path keys = folder.resolve("keys");
+                seal(state, capsule, restored, keys.toString());
+                if (sessions) {
+                    sessions(state, keys, folder.resolve("token"));
                 }
             }
         } finally {
@@ -81,6 +75,20 @@ final class TrainCommand implements Callable<Integer> {
         }
         run("verify", capsule.toString(), "--keys", keys);
         run("inspect", capsule.toString());
+    }
+
+    private static void sessions(Path state, Path keys, Path token) throws IOException {
+        Files.writeString(token, "train");
+        try (TrainingGateway gateway = new TrainingGateway(state, keys)) {
+            for (int round = 0; round < 2; round++) {
+                run("checkpoint", "--session", "train", "--objective", "train", "--gateway", gateway.address().toString(), "--token-file", token.toString());
+                run("status");
+                run("status", "train");
+                run("resume", "train");
+                run("sessions", "list");
+                run("sessions", "show", "train");
+            }
+        }
     }
 
     private static void run(String... args) {
