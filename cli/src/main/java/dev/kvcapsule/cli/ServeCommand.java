@@ -88,6 +88,9 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--threads", paramLabel = "N", description = "Worker threads of an export or restore (default: one a processor).")
     private int threads;
 
+    @Option(names = "--no-warm-up", negatable = true, defaultValue = "true", fallbackValue = "true", description = "Do not spend the first seconds on having the codec compiled, which the first exports and restores are faster for.")
+    private boolean warmUp;
+
     @Mixin
     private ModelOptions model;
 
@@ -106,7 +109,15 @@ final class ServeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, InterruptedException {
         PrintWriter err = spec.commandLine().getErr();
-        try (FolderBases bases = basis.open(Path.of("-")); SessionDatabase sessions = database.open(); Gateway gateway = Gateway.start(options(bases, err), Optional.of(sessions), err)) {
+        try (FolderBases bases = basis.open(Path.of("-")); SessionDatabase sessions = database.open()) {
+            GatewayOptions options = options(bases, err);
+            serve(options, sessions, err);
+        }
+        return ExitCode.DONE;
+    }
+
+    private void serve(GatewayOptions options, SessionDatabase sessions, PrintWriter err) throws IOException, InterruptedException {
+        try (Gateway gateway = Gateway.start(options, Optional.of(sessions), err)) {
             if (model.file() == null) {
                 err.println("capsule: note: without --model capsules are bound to no model, and one of another model is only refused where its size differs");
             }
@@ -114,9 +125,11 @@ final class ServeCommand implements Callable<Integer> {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> close(gateway, stopped), "kvcapsule-stop"));
             spec.commandLine().getOut().println("listening on " + address().getHostString() + ":" + gateway.port());
             spec.commandLine().getOut().flush();
+            if (warmUp) {
+                WarmUp.start(options.codec(), options.pipeline());
+            }
             stopped.await();
         }
-        return ExitCode.DONE;
     }
 
     /** Once this returns the system ends: nothing of anybody's conversation is left in the slot folder then. What the command itself closes after it is closed already. */

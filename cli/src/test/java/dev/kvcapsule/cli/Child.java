@@ -55,7 +55,7 @@ final class Child implements AutoCloseable {
 
     /** A gateway, once it listens. */
     static Child gateway(Path folder, Path home, int megabytes, Object... args) throws Exception {
-        List<Object> all = new ArrayList<>(List.of("serve", "--listen", "127.0.0.1:0"));
+        List<Object> all = new ArrayList<>(List.of("serve", "--listen", "127.0.0.1:0", "--no-warm-up"));
         all.addAll(List.of(args));
         Child gateway = capsule(folder, home, megabytes, all.toArray());
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
