@@ -88,7 +88,7 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--threads", paramLabel = "N", description = "Worker threads of an export or restore (default: one a processor).")
     private int threads;
 
-    @Option(names = "--no-warm-up", negatable = true, defaultValue = "true", fallbackValue = "true", description = "Do not spend the first seconds on having the codec compiled, which the first exports and restores are faster for.")
+    @Option(names = "--warm-up", negatable = true, defaultValue = "true", fallbackValue = "true", description = "Have the codec compiled in the first seconds, so that the first export and restore are no slower than others (default: yes).")
     private boolean warmUp;
 
     @Mixin
