@@ -24,8 +24,8 @@ import java.nio.channels.WritableByteChannel;
  * one with the basis of another model, stays cold.
  */
 final class WarmUp implements Runnable {
-    /** After these many C2 has had what it wants, about two seconds' work. */
-    private static final int ROUNDS = 12;
+    /** After these many C2 has had what it wants: a few seconds of one processor. */
+    private static final int ROUNDS = 8;
 
     /** The sample has 11.8 MB, and no capsule of it more. */
     private static final int ROOM = 16 << 20;
