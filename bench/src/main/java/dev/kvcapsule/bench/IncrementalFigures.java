@@ -198,7 +198,7 @@ public final class IncrementalFigures implements Callable<Integer> {
                 FileChannel out = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
             MemorySegment bytes = arena.allocateFrom(java.lang.foreign.ValueLayout.JAVA_BYTE, tail);
             CapsuleFiles.decode(CapsuleReader.of(bytes, opening), opening, (chunk, a) -> Optional.ofNullable(store.get(chunk.key())).map(found -> a.allocateFrom(java.lang.foreign.ValueLayout.JAVA_BYTE, found)),
-                    Optional.empty(), out, options);
+                    Optional.empty(), OptionalInt.empty(), out, options);
             seconds = (System.nanoTime() - start) / NANOS;
         }
         try (InputFile in = InputFile.open(file)) {

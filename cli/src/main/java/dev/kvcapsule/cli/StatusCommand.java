@@ -1,6 +1,7 @@
 package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.sessions.CapsuleCut;
 import dev.kvcapsule.sessions.CapsuleNote;
 import dev.kvcapsule.sessions.Decision;
 import dev.kvcapsule.sessions.Issue;
@@ -135,6 +136,7 @@ final class StatusCommand implements Callable<Integer> {
         line("capsule", state.capsule().map(note -> String.format(Locale.ROOT, "%s, %d tokens, %s%s, %.2fx, until %s", verdict, note.tokens(), Sizes.text(note.bytes()),
                 note.chunks() == 0 ? "" : " in " + note.chunks() + " chunks and a tail", note.ratio(),
                 note.expires())).orElse("none"));
+        state.capsule().flatMap(note -> CapsuleCut.of(note, row.compaction().boundary())).ifPresent(cut -> line("compacted", cut.toString()));
         state.lastResume().ifPresent(resume -> line("resumed", age(resume.at()) + ": " + resume.verdict() + " (" + resume.code() + ")" + (resume.tokensReused().isEmpty() ? ""
                 : String.format(Locale.ROOT, ", %d tokens reused, %d evaluated, %.0f ms", resume.tokensReused().getAsLong(), resume.tokensEvaluated().orElse(0), resume.seconds() * 1000))));
     }
@@ -166,6 +168,7 @@ final class StatusCommand implements Callable<Integer> {
         state.capsule().ifPresent(note -> {
             capsule.putAll(note.toMap());
             capsule.put("ratio", note.ratio());
+            capsule.put("cut", CapsuleCut.of(note, row.compaction().boundary()).map(CapsuleCut::toMap).orElse(null));
         });
         report.put("capsule", capsule).put("last_resume", state.lastResume().map(ResumeNote::toMap).orElse(null));
         options.out().println(report);

@@ -32,6 +32,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -214,14 +215,14 @@ class KilledTest {
             if (export && incremental) {
                 LocalChunks chunks = new LocalChunks(home.resolve("sessions"), home.resolve("chunks"));
                 try (ChunkStore store = chunks.write(LocalChunks.MOST_BYTES)) {
-                    client.export(0, "s2", List.of(), store, file);
+                    client.export(0, "s2", OptionalLong.empty(), List.of(), store, file);
                 }
             } else if (export) {
-                client.export(0, "s2", file);
+                client.export(0, "s2", OptionalLong.empty(), file);
             } else {
                 SessionFolder sessions = LocalSessions.in(home);
                 try (PartsSource parts = PartsSource.open(sessions.capsule("s1", sessions.read("s1").orElseThrow().capsule().orElseThrow()), sessions.chunks()).orElseThrow()) {
-                    client.restore(OptionalInt.of(1), "s1", parts, true);
+                    client.restore(new GatewayClient.Wanted(OptionalInt.of(1), "s1", true, Optional.empty()), parts);
                 }
             }
             return true;
@@ -234,7 +235,7 @@ class KilledTest {
     void thirtyTwoClientsAtOnceInAHeapOfFortyEightMegabytes() throws Exception {
         Path capsule = work.resolve("one.kvc");
         try (GatewayClient client = client()) {
-            client.export(0, "s1", capsule);
+            client.export(0, "s1", OptionalLong.empty(), capsule);
         }
         byte[] upload = Files.readAllBytes(capsule);
         List<Callable<Integer>> work32 = new ArrayList<>();

@@ -127,6 +127,7 @@ final class CapsuleApi {
         Scope scope = exchange.principal().scope(parameter(exchange, "session"));
         boolean keep = flag(exchange, "keep");
         try (SlotExport.Snapshot snapshot = exporter.snapshot(exchange.principal(), slot); CapsuleSeal seal = snapshot.seal(scope, lifetime)) {
+            mark(exchange, snapshot);
             if (keep) {
                 keep(exchange, snapshot, seal);
             } else {
@@ -146,6 +147,7 @@ final class CapsuleApi {
         }
         placed(() -> {
             try (SlotExport.Snapshot snapshot = exporter.snapshot(exchange.principal(), slot)) {
+                mark(exchange, snapshot);
                 Optional<String> whole = snapshot.whyWhole();
                 if (whole.isPresent()) {
                     exchange.response().putHeader("Capsule-Whole", MalformedDataException.oneLine(whole.get()));
@@ -157,6 +159,17 @@ final class CapsuleApi {
                 }
             }
         });
+    }
+
+    /** So that a caller learns whether the slot holds the prompt that it thinks of, or one from before a compaction. */
+    private static void mark(Exchange exchange, SlotExport.Snapshot snapshot) throws IOException {
+        Optional<String> tokens = parameter(exchange, "mark");
+        if (tokens.isPresent()) {
+            if (!tokens.get().matches("[1-9][0-9]{0,8}")) {
+                throw new RequestException(400, "usage", "mark is a whole number of at least 1");
+            }
+            snapshot.digest(Integer.parseInt(tokens.get())).ifPresent(digest -> exchange.response().putHeader("Capsule-Mark", digest));
+        }
     }
 
     private static Buffer read(UploadChannel upload) throws IOException {
@@ -222,10 +235,11 @@ final class CapsuleApi {
     }
 
     private void restore(Exchange exchange, OptionalInt slot) throws IOException, InterruptedException {
+        Optional<PrefixWish> prefix = PrefixWish.of(parameter(exchange, "tokens"), parameter(exchange, "prefix"));
         Optional<String> kept = parameter(exchange, "capsule");
         if (kept.isPresent()) {
             try (FileChannel file = FileChannel.open(store.file(exchange.principal().owner(), kept.get()), StandardOpenOption.READ)) {
-                placed(() -> restore(exchange, slot, file, file.size()));
+                placed(() -> restore(exchange, slot, prefix, file, file.size()));
             }
             return;
         }
@@ -233,7 +247,7 @@ final class CapsuleApi {
         RequestBody.requireSmaller(exchange.request(), limits.capsuleBytes());
         try (UploadChannel upload = new UploadChannel(exchange, limits.capsuleBytes(), limits.stall(), limits.total())) {
             try {
-                placed(() -> restore(exchange, slot, upload, -1));
+                placed(() -> restore(exchange, slot, prefix, upload, -1));
             } catch (CapsuleRefusedException | MalformedDataException e) {
                 // A client that is still sending when it is answered may see a broken connection, and not why. It holds no place meanwhile: it may take its time.
                 upload.drain();
@@ -243,8 +257,12 @@ final class CapsuleApi {
     }
 
     /** @param bytes of the capsule; -1 if they are counted as they come */
-    private void restore(Exchange exchange, OptionalInt slot, ReadableByteChannel capsule, long bytes) throws IOException, InterruptedException {
-        SlotRestore.Restored restored = restorer.restore(exchange.principal(), parameter(exchange, "session"), slot, flag(exchange, "fork"), capsule, exchange::refused);
+    private void restore(Exchange exchange, OptionalInt slot, Optional<PrefixWish> prefix, ReadableByteChannel capsule, long bytes) throws IOException, InterruptedException {
+        SlotRestore.Restored restored = restorer.restore(exchange.principal(), parameter(exchange, "session"), slot, flag(exchange, "fork"), prefix, capsule, exchange::refused);
+        if (prefix.isPresent() && capsule instanceof UploadChannel upload) {
+            // Chunks of later tokens were not looked at.
+            upload.drain();
+        }
         long capsuleBytes = capsule instanceof UploadChannel upload ? upload.received() : bytes;
         exchange.metrics().restored(restored.stateBytes(), capsuleBytes, exchange.seconds());
         restored.evaluation().ifPresent(evaluation -> {

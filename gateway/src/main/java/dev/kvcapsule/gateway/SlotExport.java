@@ -55,6 +55,11 @@ final class SlotExport {
             return state.bytes().byteSize();
         }
 
+        /** The digest of its first tokens; empty if it holds fewer, or does not tell them. */
+        Optional<String> digest(int tokens) throws IOException {
+            return PromptTokens.of(cache).filter(ids -> ids.length >= tokens).map(ids -> PromptTokens.digest(ids, tokens));
+        }
+
         /** Encodes and seals it into that channel. */
         EncodeReport encode(CapsuleSeal seal, WritableByteChannel out) throws IOException {
             return CapsuleEncoder.encode(cache, options.codec(), out, options.pipeline(), seal);

@@ -2,6 +2,7 @@ package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.sessions.chunks.LocalChunks;
+import dev.kvcapsule.sessions.row.CapsuleBoundary;
 import dev.kvcapsule.sessions.row.CheckpointState;
 import dev.kvcapsule.sessions.row.Session;
 import dev.kvcapsule.sessions.store.SessionEdit;
@@ -75,13 +76,17 @@ public final class SessionFolder {
         return LocalChunks.beside(folder);
     }
 
-    /** Makes that state a session's checkpoint, in one step. */
-    void write(SessionState state) throws IOException {
+    /** Makes that state a session's checkpoint, in one step. @param passed a boundary that its capsule does not have any more */
+    void write(SessionState state, Optional<CapsuleBoundary> passed) throws IOException {
         CheckpointState checkpoint = new CheckpointState(state.toMap(), Optional.empty(), Optional.empty(), state.checkpointAt(), SessionState.SCHEMA);
         if (!store.exists(state.id())) {
             create(state.id());
         }
-        store.edit(state.id(), OptionalLong.empty(), locked -> SessionEdit.of(locked.session().withCheckpoint(Optional.of(checkpoint))));
+        store.edit(state.id(), OptionalLong.empty(), locked -> {
+            Session row = locked.session().withCheckpoint(Optional.of(checkpoint));
+            boolean isPassed = passed.isPresent() && row.compaction().boundary().equals(passed);
+            return SessionEdit.of(isPassed ? row.withCompaction(row.compaction().withoutBoundary()) : row);
+        });
     }
 
     private void create(String id) throws IOException {

@@ -67,9 +67,9 @@ public final class IncrementalDecoder {
     }
 
     /**
-     * Decodes everything. The tail's blobs must have been read before.
+     * Decodes everything, or the first tokens: then chunks that hold none of them are not asked for. The tail is checked in any case. Its blobs must have been read before.
      *
-     * @param target a cache of {@link #layout}, possibly in another memory order
+     * @param target a cache of {@link #layout}, possibly in another memory order; or of a prefix of it
      * @param chunks where chunks are
      * @return the tail's trailer
      * @throws CapsuleRefusedException if a part is missing, refused or damaged; {@code target} has then been told to forget everything
@@ -78,10 +78,15 @@ public final class IncrementalDecoder {
         try {
             Trailer trailer = tail.decode(target, Math.toIntExact(opening.claims().chunkTokens()), options);
             List<ChunkRef> wanted = opening.claims().chunks();
-            for (int c = 0; c < wanted.size(); c++) {
-                decode(c, wanted.get(c), target, chunks, options);
+            int room = target.layout().subCaches().stream().mapToInt(SubCache::cells).max().orElse(0);
+            int next = 0;
+            for (long first = 0; next < wanted.size() && first < room; next++) {
+                decode(next, wanted.get(next), target, chunks, options);
+                first += wanted.get(next).tokens();
             }
-            chunks.end();
+            if (next == wanted.size()) {
+                chunks.end();
+            }
             opening.acceptWhole();
             return trailer;
         } catch (IOException | RuntimeException | Error e) {

@@ -76,6 +76,11 @@ public final class EndpointSummarizer implements Summarizer, AutoCloseable {
         }
     }
 
+    @Override
+    public String writer() {
+        return "model";
+    }
+
     private static String content(String answer) throws IOException {
         try {
             if (Json.readObject(answer).get("choices") instanceof List<?> choices && choices.getFirst() instanceof Map<?, ?> choice && choice.get("message") instanceof Map<?, ?> message
