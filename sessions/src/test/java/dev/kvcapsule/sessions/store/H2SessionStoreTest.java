@@ -23,6 +23,11 @@ class H2SessionStoreTest extends DatabaseContract {
     private Path folder;
     private SessionDatabase database;
 
+    @Override
+    void reopen() throws IOException {
+        open();
+    }
+
     @BeforeEach
     void open() throws IOException {
         database = SessionDatabase.file(folder.resolve("database/sessions"));
