@@ -37,14 +37,16 @@ final class CapsuleApi {
     private final SlotExport exporter;
     private final SlotRestore restorer;
     private final CapsuleStore store;
+    private final CapsuleLedger ledger;
     private final PrefillRate rate;
     private final Semaphore places;
 
-    CapsuleApi(GatewayOptions options, SlotExport exporter, SlotRestore restorer, CapsuleStore store, PrefillRate rate) {
+    CapsuleApi(GatewayOptions options, SlotExport exporter, SlotRestore restorer, CapsuleStore store, CapsuleLedger ledger, PrefillRate rate) {
         this.options = options;
         this.exporter = exporter;
         this.restorer = restorer;
         this.store = store;
+        this.ledger = ledger;
         this.rate = rate;
         this.places = new Semaphore(options.limits().capsules(), true);
     }
@@ -186,7 +188,7 @@ final class CapsuleApi {
         Optional<Duration> lifetime = lifetime(exchange);
         HttpServerResponse response = begin(exchange, snapshot, PARTS_TYPE);
         PartsDownload parts = new PartsDownload(new ResponseChannel(response, options.limits().stall(), options.limits().total()));
-        IncrementalEncoder.Encoded encoded = snapshot.encode(scope, lifetime, known, parts);
+        IncrementalEncoder.Encoded encoded = snapshot.encode(scope, lifetime, known, ledger.noted(exchange.principal(), parts));
         long sent = parts.end();
         long reused = encoded.claims().chunks().size() - (long) encoded.newChunks();
         exchange.metrics().exported(snapshot.bytes(), sent, exchange.seconds());
@@ -209,14 +211,14 @@ final class CapsuleApi {
 
     private void stream(Exchange exchange, SlotExport.Snapshot snapshot, CapsuleSeal seal) throws IOException {
         HttpServerResponse response = begin(exchange, snapshot, CAPSULE_TYPE);
-        EncodeReport report = snapshot.encode(seal, new ResponseChannel(response, options.limits().stall(), options.limits().total()));
+        EncodeReport report = snapshot.encode(seal, ledger.noted(exchange.principal(), seal, new ResponseChannel(response, options.limits().stall(), options.limits().total())));
         exported(exchange, snapshot, seal, report.capsuleBytes());
         response.end();
     }
 
     private void keep(Exchange exchange, SlotExport.Snapshot snapshot, CapsuleSeal seal) throws IOException {
         CapsuleStore.Kept kept = store.add(exchange.principal().owner(), out -> {
-            snapshot.encode(seal, out);
+            snapshot.encode(seal, ledger.noted(exchange.principal(), seal, out));
             return seal.claims().id();
         });
         exported(exchange, snapshot, seal, kept.bytes());

@@ -1,5 +1,7 @@
 package dev.kvcapsule.gateway;
 
+import dev.kvcapsule.serving.json.Json;
+import dev.kvcapsule.sessions.compaction.TemplateTokenizer;
 import io.vertx.core.json.DecodeException;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
@@ -9,9 +11,10 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
+import java.util.Map;
 
 /** What the gateway itself asks of the llama-server. Blocks. */
-final class LlamaServer {
+final class LlamaServer implements TemplateTokenizer.Server {
     private static final Duration CONNECT = Duration.ofSeconds(5);
 
     /** Longest answer to what is asked here that is quoted to operators. */
@@ -107,19 +110,36 @@ final class LlamaServer {
         throw new IOException("the server answers without " + name);
     }
 
-    private JsonObject post(String path, JsonObject body) throws IOException, InterruptedException {
-        HttpRequest request = HttpRequest.newBuilder(upstream.resolve(path)).timeout(total).header("Content-Type", "application/json")
-                .POST(HttpRequest.BodyPublishers.ofString(body.encode())).build();
-        return json(client.send(request, HttpResponse.BodyHandlers.ofString()));
+    @Override
+    public Map<String, Object> post(String path, Map<String, Object> body) throws IOException {
+        try {
+            return Json.readObject(posted(path, Json.line(body)).body());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while the server was asked", e);
+        }
     }
 
-    private static JsonObject json(HttpResponse<String> response) throws IOException {
+    private HttpResponse<String> posted(String path, String body) throws IOException, InterruptedException {
+        HttpRequest request = HttpRequest.newBuilder(upstream.resolve(path)).timeout(total).header("Content-Type", "application/json").POST(HttpRequest.BodyPublishers.ofString(body)).build();
+        return succeeded(client.send(request, HttpResponse.BodyHandlers.ofString()));
+    }
+
+    private JsonObject post(String path, JsonObject body) throws IOException, InterruptedException {
+        return json(posted(path, body.encode()));
+    }
+
+    private static HttpResponse<String> succeeded(HttpResponse<String> response) throws ServerRefusedException {
         if (response.statusCode() != 200) {
             String text = response.body();
             throw new ServerRefusedException("the server answers " + response.statusCode() + ": " + text.substring(0, Math.min(QUOTED, text.length())));
         }
+        return response;
+    }
+
+    private static JsonObject json(HttpResponse<String> response) throws IOException {
         try {
-            return new JsonObject(response.body());
+            return new JsonObject(succeeded(response).body());
         } catch (DecodeException e) {
             throw new IOException("the server's answer is not JSON", e);
         }

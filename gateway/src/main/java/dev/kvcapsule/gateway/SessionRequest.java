@@ -118,8 +118,13 @@ final class SessionRequest {
         });
     }
 
+    /** As it is now. */
+    void requireVersion() throws IOException {
+        requireVersion(store.load(id).orElseThrow(() -> new NoSuchSessionException(id)));
+    }
+
     /** Not the store's own check: a request that happened before is answered as it was, whatever the version is now. */
-    void requireVersion(Session session) throws VersionConflictException {
+    private void requireVersion(Session session) throws VersionConflictException {
         if (version.isPresent() && version.getAsLong() != session.version()) {
             throw new VersionConflictException(id, version.getAsLong(), session.version());
         }

@@ -29,6 +29,7 @@ public final class EndpointSummarizer implements Summarizer, AutoCloseable {
     private final String model;
     private final int maxTokens;
     private final Duration total;
+    private final Map<String, Object> fields;
 
     /**
      * @param endpoint {@code http://HOST:PORT} or one with a path, to which {@code /v1/chat/completions} is added
@@ -39,6 +40,11 @@ public final class EndpointSummarizer implements Summarizer, AutoCloseable {
      * @throws IllegalArgumentException if the address is none
      */
     public EndpointSummarizer(URI endpoint, Optional<String> token, String model, int maxTokens, Duration total) {
+        this(endpoint, token, model, maxTokens, total, Map.of());
+    }
+
+    /** The same with more fields in each request, such as the slot of a llama-server. */
+    public EndpointSummarizer(URI endpoint, Optional<String> token, String model, int maxTokens, Duration total, Map<String, Object> fields) {
         if (endpoint.getHost() == null || !"http".equals(endpoint.getScheme()) && !"https".equals(endpoint.getScheme())) {
             throw new IllegalArgumentException("a summarizer's endpoint is http://HOST:PORT or https://HOST:PORT");
         }
@@ -48,11 +54,12 @@ public final class EndpointSummarizer implements Summarizer, AutoCloseable {
         this.model = model;
         this.maxTokens = maxTokens;
         this.total = total;
+        this.fields = Map.copyOf(fields);
     }
 
     @Override
     public String summarize(Request request) throws IOException {
-        Map<String, Object> body = new LinkedHashMap<>();
+        Map<String, Object> body = new LinkedHashMap<>(fields);
         body.put("model", model);
         body.put("messages", List.of(Map.of("role", "system", "content", TASK), Map.of("role", "user", "content", conversation(request))));
         body.put("max_tokens", maxTokens);

@@ -290,6 +290,27 @@ public final class GatewayClient implements TemplateTokenizer.Server, AutoClosea
         }
     }
 
+    /**
+     * Has the gateway remove all that it has of a session, and revoke every capsule that it ever sealed for it.
+     *
+     * @return how many it revoked; 0 if it knew of none
+     * @throws GatewayException if it cannot be reached, or the token does not allow it
+     */
+    public long purge(String session) throws IOException {
+        HttpResponse<InputStream> response = send(request("sessions/" + encoded(session)).DELETE().build());
+        try (InputStream answer = response.body()) {
+            if (response.statusCode() == 404) {
+                return 0;
+            }
+            if (response.statusCode() != 200) {
+                throw refused(response.statusCode(), answer);
+            }
+            return count(Json.readObject(new String(answer.readNBytes(LONGEST_ERROR), StandardCharsets.UTF_8)).get("revoked")).orElse(0);
+        } catch (MalformedDataException e) {
+            throw new GatewayException("answer", "the gateway's answer is not JSON");
+        }
+    }
+
     private static Restored restored(Map<String, Object> answer) throws GatewayException {
         if (answer.get("verdict") instanceof String verdict && answer.get("code") instanceof String code && answer.get("slot") instanceof Long slot
                 && answer.get("tokens") instanceof Long tokens) {

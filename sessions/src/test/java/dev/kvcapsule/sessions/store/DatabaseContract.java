@@ -84,7 +84,7 @@ abstract class DatabaseContract extends SessionStoreContract {
         assertEquals(List.of(), bob.deleteBefore(Instant.now().plusSeconds(60)));
         bob.create(Session.fresh("s1"));
         assertEquals(1, ann.messages("s1").size());
-        assertEquals(List.of(new SessionDatabase.Outdated(new SessionOwner("acme", "ann"), "s1")), database().expired(Instant.now()));
+        assertEquals(List.of(new SessionDatabase.Outdated(new SessionOwner("acme", "ann"), "s1")), database().outdated(Instant.now(), Optional.empty()));
     }
 
     /** What an older program made is brought up to date, with its sessions; each migration can be run twice. */

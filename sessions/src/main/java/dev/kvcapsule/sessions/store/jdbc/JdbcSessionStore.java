@@ -225,13 +225,15 @@ final class JdbcSessionStore implements SessionStore {
 
     @Override
     public boolean delete(String id) throws IOException {
-        return database.write(tx -> {
-            Optional<Long> key = tx.one("SELECT session_key" + MINE + " AND session_id = ? FOR UPDATE", row -> row.getLong(1), owner.org(), owner.user(), id);
-            if (key.isPresent()) {
-                MessageSegments.delete(tx, key.get());
-            }
-            return key.isPresent();
-        });
+        return database.write(tx -> delete(tx, owner, id));
+    }
+
+    static boolean delete(Transaction tx, SessionOwner owner, String id) throws SQLException {
+        Optional<Long> key = tx.one("SELECT session_key" + MINE + " AND session_id = ? FOR UPDATE", row -> row.getLong(1), owner.org(), owner.user(), id);
+        if (key.isPresent()) {
+            MessageSegments.delete(tx, key.get());
+        }
+        return key.isPresent();
     }
 
     /** A session's key and its id. */

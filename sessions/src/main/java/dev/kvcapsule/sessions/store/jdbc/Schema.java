@@ -16,7 +16,7 @@ import org.flywaydb.core.api.FlywayException;
  */
 final class Schema {
     /** The newest migration. */
-    static final int VERSION = 3;
+    static final int VERSION = 4;
 
     private static final String MIGRATIONS = "classpath:dev/kvcapsule/sessions/store/jdbc/migration";
 
