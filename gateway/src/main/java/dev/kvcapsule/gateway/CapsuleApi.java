@@ -206,6 +206,7 @@ final class CapsuleApi {
         response.setChunked(true).putHeader("Content-Type", type).putHeader("Cache-Control", "no-store")
                 .putHeader("Capsule-Tokens", Long.toString(snapshot.tokens())).putHeader("Capsule-State-Bytes", Long.toString(snapshot.bytes()));
         rate.tokensPerSecond().ifPresent(known -> response.putHeader("Capsule-Prefill-Rate", Double.toString(known)));
+        snapshot.contextTokens().ifPresent(known -> response.putHeader("Capsule-Context-Tokens", Long.toString(known)));
         return response;
     }
 

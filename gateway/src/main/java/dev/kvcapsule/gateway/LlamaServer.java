@@ -12,6 +12,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.Map;
+import java.util.OptionalLong;
 
 /** What the gateway itself asks of the llama-server. Blocks. */
 final class LlamaServer implements TemplateTokenizer.Server {
@@ -58,13 +59,23 @@ final class LlamaServer implements TemplateTokenizer.Server {
 
     /** How many slots it has. */
     int slots() throws IOException {
+        Integer slots = props().getInteger("total_slots");
+        if (slots == null || slots < 1) {
+            throw new IOException("the server does not say how many slots it has: is it a llama-server?");
+        }
+        return slots;
+    }
+
+    /** How many tokens a slot takes; empty if it does not say. */
+    OptionalLong contextTokens() throws IOException {
+        return props().getValue("default_generation_settings") instanceof JsonObject settings && settings.getValue("n_ctx") instanceof Number count && count.longValue() > 0
+                ? OptionalLong.of(count.longValue()) : OptionalLong.empty();
+    }
+
+    private JsonObject props() throws IOException {
         try {
             HttpRequest request = HttpRequest.newBuilder(upstream.resolve("/props")).timeout(CONNECT).build();
-            Integer slots = json(client.send(request, HttpResponse.BodyHandlers.ofString())).getInteger("total_slots");
-            if (slots == null || slots < 1) {
-                throw new IOException("the server does not say how many slots it has: is it a llama-server?");
-            }
-            return slots;
+            return json(client.send(request, HttpResponse.BodyHandlers.ofString()));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted", e);

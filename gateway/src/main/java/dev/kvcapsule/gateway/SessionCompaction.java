@@ -62,11 +62,19 @@ final class SessionCompaction {
     /** Compacts, and answers with what came of it. */
     void compact(SessionRequest request, Principal principal, Fields body) throws IOException {
         Wish wish = Wish.read(body);
+        Optional<Map<String, Object>> before = request.before();
+        if (before.isPresent()) {
+            request.answer(200, before.get());
+            return;
+        }
         request.requireVersion();
         CompactionSettings usual = CompactionSettings.ofWindow(wish.window.orElse(Integer.MAX_VALUE));
         CompactionSettings settings = new CompactionSettings(usual.window(), usual.reserve(), usual.threshold(), wish.tail);
         CompactionEvent event = wish.summary.isPresent() ? compacted(request, wish, settings, new Given(wish.summary.get())) : compactedByUs(request, principal, wish, settings);
         boolean waits = event instanceof CompactionEvent.Skipped skipped && skipped.reason() == CompactionEvent.Skipped.Reason.PENDING_STATE;
+        if (event instanceof CompactionEvent.Completed) {
+            request.done(event.toMap());
+        }
         request.answer(waits ? 409 : 200, event.toMap());
     }
 

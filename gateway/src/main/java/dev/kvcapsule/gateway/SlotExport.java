@@ -22,6 +22,7 @@ import java.time.Instant;
 import java.util.HexFormat;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 
 /** A slot's state as a sealed capsule: saved by the server, mapped, its file removed at once, then encoded while it is sent. */
 final class SlotExport {
@@ -41,10 +42,17 @@ final class SlotExport {
     final class Snapshot implements AutoCloseable {
         private final InputFile state;
         private final KvCache cache;
+        private final OptionalLong contextTokens;
 
-        private Snapshot(InputFile state, KvCache cache) {
+        private Snapshot(InputFile state, KvCache cache, OptionalLong contextTokens) {
             this.state = state;
             this.cache = cache;
+            this.contextTokens = contextTokens;
+        }
+
+        /** Tokens that the slot takes; empty if the server does not say. */
+        OptionalLong contextTokens() {
+            return contextTokens;
         }
 
         long tokens() {
@@ -128,7 +136,7 @@ final class SlotExport {
             folder.delete(name);
         }
         try {
-            return new Snapshot(state, CacheFormats.read(state.bytes(), options.facts()));
+            return new Snapshot(state, CacheFormats.read(state.bytes(), options.facts()), server.contextTokens());
         } catch (IOException | RuntimeException e) {
             state.close();
             throw e;

@@ -301,7 +301,12 @@ class SessionApiTest {
         }
         fixture.complete(ANN, new JsonObject().put("prompt", "x").put("id_slot", 0));
         byte[] before = fixture.server.slot(0);
-        JsonObject event = ok(post(ANN, "/s1/compact", new JsonObject()));
+        JsonObject event = ok(post(ANN, "/s1/compact", new JsonObject(), "Idempotency-Key", "once"));
+        long version = row().getLong("version");
+        assertEquals(event, ok(post(ANN, "/s1/compact", new JsonObject(), "Idempotency-Key", "once")), "it happens once");
+        assertEquals("idempotency-key", code(post(ANN, "/s1/compact", new JsonObject().put("tail_turns", 1), "Idempotency-Key", "once")));
+        assertEquals(version, row().getLong("version"));
+        assertEquals(1, fixture.server.chats.size());
         assertEquals("model", event.getString("summarizer"), event::toString);
         JsonObject asked = fixture.server.chats.getLast();
         assertTrue(asked.encode().contains("question 0") && asked.getInteger("id_slot") == 0, asked::encode);

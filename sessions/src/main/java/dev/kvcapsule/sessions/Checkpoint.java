@@ -88,7 +88,7 @@ public record Checkpoint(SessionState state, Optional<GatewayException> capsule)
     private static CapsuleNote note(OpenSession session, Path file, GatewayClient.Exported exported) {
         Manifest manifest = exported.summary().manifest();
         return new CapsuleNote(file.getFileName().toString(), exported.id(), session.id(), manifest.codec().toString(), manifest.layout().layers(), exported.tokens(), exported.bytes(),
-                exported.chunks().size(), exported.receivedBytes(), exported.stateBytes(), exported.expires(), exported.prefillRate());
+                exported.chunks().size(), exported.receivedBytes(), exported.stateBytes(), exported.expires(), exported.prefillRate(), exported.contextTokens());
     }
 
     /** What any session has already need not be sent. The store is this program's until the capsule is there, so that nothing is collected that it goes on from. */

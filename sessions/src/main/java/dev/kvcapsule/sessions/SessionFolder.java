@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -43,9 +44,9 @@ public final class SessionFolder {
         return folder.resolve(id);
     }
 
-    /** Names of all sessions with a checkpoint, in order. */
-    public List<String> list() throws IOException {
-        return store.list(Integer.MAX_VALUE).stream().filter(session -> session.checkpoint().isPresent()).map(Session::id).sorted().toList();
+    /** Rows of all sessions with a checkpoint, by their names in order. */
+    public List<Session> list() throws IOException {
+        return store.list(Integer.MAX_VALUE).stream().filter(session -> session.checkpoint().isPresent()).sorted(Comparator.comparing(Session::id)).toList();
     }
 
     /**
@@ -56,10 +57,17 @@ public final class SessionFolder {
      */
     public Optional<SessionState> read(String id) throws IOException {
         Session.checkId(id);
-        Optional<CheckpointState> found = store.load(id).flatMap(Session::checkpoint);
+        Optional<Session> row = store.load(id);
+        return row.isEmpty() ? Optional.empty() : state(row.get());
+    }
+
+    /** The last checkpoint of a row; as {@link #read}. */
+    public static Optional<SessionState> state(Session row) throws MalformedDataException {
+        Optional<CheckpointState> found = row.checkpoint();
         if (found.isEmpty()) {
             return Optional.empty();
         }
+        String id = row.id();
         try {
             SessionState state = SessionState.of(found.get().state());
             if (!state.id().equals(id)) {
@@ -121,9 +129,9 @@ public final class SessionFolder {
     /** Names of the sessions whose checkpoint names that capsule, too. */
     List<String> sharing(String id, CapsuleNote note) throws IOException {
         List<String> others = new ArrayList<>();
-        for (String other : list()) {
-            if (!other.equals(id) && read(other).flatMap(SessionState::capsule).map(CapsuleNote::id).filter(note.id()::equals).isPresent()) {
-                others.add(other);
+        for (Session other : list()) {
+            if (!other.id().equals(id) && state(other).flatMap(SessionState::capsule).map(CapsuleNote::id).filter(note.id()::equals).isPresent()) {
+                others.add(other.id());
             }
         }
         return others;

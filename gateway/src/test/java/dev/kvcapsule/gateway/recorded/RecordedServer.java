@@ -90,7 +90,7 @@ public final class RecordedServer implements AutoCloseable {
         if (path.equals("/health")) {
             json(response, 200, new JsonObject().put("status", "ok"));
         } else if (path.equals("/props")) {
-            json(response, 200, new JsonObject().put("total_slots", slots.size()));
+            json(response, 200, new JsonObject().put("total_slots", slots.size()).put("default_generation_settings", new JsonObject().put("n_ctx", 4096)));
         } else if (path.startsWith("/slots/")) {
             slot(response, Integer.parseInt(path.substring("/slots/".length())), request.getParam("action"), new JsonObject(body).getString("filename"));
         } else if (path.equals("/completion")) {

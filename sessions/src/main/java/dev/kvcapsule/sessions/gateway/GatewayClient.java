@@ -94,9 +94,10 @@ public final class GatewayClient implements TemplateTokenizer.Server, AutoClosea
      * @param stateBytes of the state it was made of
      * @param prefillRate tokens a second that the server evaluates; empty if the gateway has not measured it
      * @param markDigest of as many of its first tokens as was asked for; empty if nothing was, or it holds fewer, or does not tell them
+     * @param contextTokens that a slot takes; empty if the gateway does not say
      */
     public record Exported(CapsuleSummary summary, String id, Instant expires, List<ChunkRef> chunks, long tokens, long bytes, long receivedBytes, long stateBytes, OptionalDouble prefillRate,
-            Optional<String> markDigest) {}
+            Optional<String> markDigest, OptionalLong contextTokens) {}
 
     /**
      * Fetches a slot as a capsule.
@@ -210,7 +211,7 @@ public final class GatewayClient implements TemplateTokenizer.Server, AutoClosea
                     in.bytes().byteSize() + chunks.stream().mapToLong(ChunkRef::bytes).sum(), received,
                     response.headers().firstValueAsLong("Capsule-State-Bytes").orElse(summary.manifest().layout().tensorBytes()),
                     response.headers().firstValue("Capsule-Prefill-Rate").map(text -> OptionalDouble.of(Double.parseDouble(text))).orElse(OptionalDouble.empty()),
-                    response.headers().firstValue("Capsule-Mark"));
+                    response.headers().firstValue("Capsule-Mark"), response.headers().firstValueAsLong("Capsule-Context-Tokens"));
         } catch (CapsuleRefusedException | MalformedDataException | NumberFormatException e) {
             throw new GatewayException("answer", "what the gateway sent is no whole capsule: " + e.getMessage());
         }
