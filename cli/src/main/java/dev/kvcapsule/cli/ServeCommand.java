@@ -100,6 +100,9 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--summarizer-model", paramLabel = "NAME", defaultValue = "default", description = "The model's name there.")
     private String summarizerModel;
 
+    @Option(names = "--summary-tokens", paramLabel = "N", defaultValue = "512", description = "Longest summary (default: ${DEFAULT-VALUE}).")
+    private int summaryTokens;
+
     @Option(names = "--threads", paramLabel = "N", description = "Worker threads of an export or restore (default: one a processor).")
     private int threads;
 
@@ -179,7 +182,7 @@ final class ServeCommand implements Callable<Integer> {
         SummarizerOptions.Writer writer = isAddress ? SummarizerOptions.Writer.ENDPOINT : summarizer.equals("none") ? SummarizerOptions.Writer.EXTRACTIVE : SummarizerOptions.Writer.UPSTREAM;
         Optional<String> token = summarizerToken == null ? Optional.empty()
                 : Inputs.about(summarizerToken.toString(), () -> Files.readString(summarizerToken)).lines().findFirst().map(String::strip).filter(text -> !text.isEmpty());
-        return new SummarizerOptions(writer, isAddress ? Optional.of(URI.create(summarizer)) : Optional.empty(), token, summarizerModel, usual.maxTokens(), usual.total());
+        return new SummarizerOptions(writer, isAddress ? Optional.of(URI.create(summarizer)) : Optional.empty(), token, summarizerModel, summaryTokens, usual.total());
     }
 
     private Optional<ServerTls> tls() {

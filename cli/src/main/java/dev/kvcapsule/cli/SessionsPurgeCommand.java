@@ -119,7 +119,8 @@ final class SessionsPurgeCommand implements Callable<Integer> {
         one.put("revoked", result.revoked().orElse(null));
         one.put("shared_with", result.sharedWith());
         if (gateway.isPresent() && result.sharedWith().isEmpty()) {
-            // Capsules of earlier checkpoints: it alone knows their ids.
+            // Capsules of earlier checkpoints: it alone knows their ids. It may share the database.
+            sessions.store().pause();
             try (GatewayClient client = SessionOptions.client(gateway.get(), TIME_LIMIT)) {
                 one.put("gateway", client.purge(id));
             } catch (GatewayException e) {

@@ -64,6 +64,8 @@ public record Checkpoint(SessionState state, Optional<GatewayException> capsule)
         if (source.isPresent()) {
             try {
                 Optional<CapsuleBoundary> boundary = session.boundary();
+                // A gateway that shares the database notes the capsule in it.
+                session.pause();
                 Path file = session.newCapsule();
                 GatewayClient.Exported exported = fetch(session, source.get(), before, boundary, file);
                 capsule = Optional.of(note(session, file, exported));

@@ -45,6 +45,11 @@ public final class OpenSession implements AutoCloseable {
         return sessions.store().load(id).flatMap(row -> row.compaction().boundary());
     }
 
+    /** Gives the database to others while something else takes long. */
+    void pause() {
+        sessions.store().pause();
+    }
+
     /** A file for a new capsule, which no state names yet. */
     public Path newCapsule() {
         byte[] name = new byte[NAME_BYTES];

@@ -20,6 +20,8 @@ import java.util.Optional;
 /** Has a model write summaries, behind any endpoint that is compatible with OpenAI's chat completions. */
 public final class EndpointSummarizer implements Summarizer, AutoCloseable {
     private static final int LONGEST_ANSWER = 4 << 20;
+    private static final int CHARACTERS_A_TOKEN = 4;
+    private static final int LEAST_TOKENS = 16;
     private static final String TASK = "You summarize conversations of an agent with its user, so that the agent can go on without having read them. Keep the goal, decisions and their reasons, "
             + "facts that were found, names of files and identifiers, what failed, and what is to be done next. Leave out greetings. Write the summary only.";
 
@@ -35,7 +37,7 @@ public final class EndpointSummarizer implements Summarizer, AutoCloseable {
      * @param endpoint {@code http://HOST:PORT} or one with a path, to which {@code /v1/chat/completions} is added
      * @param token a bearer token
      * @param model its name there
-     * @param maxTokens of a summary
+     * @param maxTokens of a summary; fewer where what it stands for is short
      * @param total how long one may take
      * @throws IllegalArgumentException if the address is none
      */
@@ -62,7 +64,7 @@ public final class EndpointSummarizer implements Summarizer, AutoCloseable {
         Map<String, Object> body = new LinkedHashMap<>(fields);
         body.put("model", model);
         body.put("messages", List.of(Map.of("role", "system", "content", TASK), Map.of("role", "user", "content", conversation(request))));
-        body.put("max_tokens", maxTokens);
+        body.put("max_tokens", room(request));
         body.put("temperature", 0);
         HttpRequest.Builder post = HttpRequest.newBuilder(endpoint).timeout(total).header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString(Json.line(body)));
@@ -81,6 +83,13 @@ public final class EndpointSummarizer implements Summarizer, AutoCloseable {
             }
             return content(answer);
         }
+    }
+
+    /** Half of what a summary is to stand for, roughly: a longer one would be rejected, after all the time that it took. */
+    private int room(Request request) {
+        long characters = request.previous().map(String::length).orElse(0) + request.messages().stream().mapToLong(message -> message.content().length()
+                + message.toolCalls().stream().mapToLong(call -> call.name().length() + call.arguments().length()).sum()).sum();
+        return (int) Math.min(maxTokens, Math.max(LEAST_TOKENS, characters / CHARACTERS_A_TOKEN / 2));
     }
 
     @Override

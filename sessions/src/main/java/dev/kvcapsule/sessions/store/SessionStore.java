@@ -93,6 +93,11 @@ public interface SessionStore {
     /** Sessions whose time is over. */
     List<String> expired(Instant now) throws IOException;
 
+    /** Says that nothing is asked for a while: what other programs may wait for is given back. */
+    default void pause() {
+        // Nothing is held.
+    }
+
     /** The full history of the same owner's sessions. */
     TraceStore traces();
 

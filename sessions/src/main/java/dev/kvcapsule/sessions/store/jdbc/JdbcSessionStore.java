@@ -257,6 +257,11 @@ final class JdbcSessionStore implements SessionStore {
     }
 
     @Override
+    public void pause() {
+        database.pause();
+    }
+
+    @Override
     public TraceStore traces() {
         return traces;
     }

@@ -64,6 +64,11 @@ public final class SessionDatabase implements AutoCloseable {
         return new SessionPurges(this);
     }
 
+    /** Says that nothing is asked for a while: a file is given to other programs at once, and not half a second later. */
+    public void pause() {
+        source.pause();
+    }
+
     /**
      * All owners' sessions whose time is over.
      *
