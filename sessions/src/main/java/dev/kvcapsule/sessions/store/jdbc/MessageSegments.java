@@ -8,6 +8,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -32,6 +33,9 @@ final class MessageSegments {
      * @param asVersion the session's version since which it has seen all of it; empty where each row's own is the session's
      */
     private record Part(long segment, long first, long last, OptionalLong asVersion) {}
+
+    /** A message and its number. */
+    private record Changed(long seq, Message message) {}
 
     /** A message's place. */
     private record Place(Part part, long seq, String id) {}
@@ -78,8 +82,9 @@ final class MessageSegments {
         List<Message> changed = new ArrayList<>();
         for (Part part : parts()) {
             if (part.asVersion.isEmpty()) {
-                changed.addAll(tx.list("SELECT body FROM segment_message WHERE segment_key = ? AND row_version > ? AND seq <= ? ORDER BY seq", JdbcSessionStore::message, part.segment, version,
-                        part.last));
+                // Sorted here: asked to sort, a database may rather read all of the segment in that order.
+                tx.list("SELECT seq, body FROM segment_message WHERE segment_key = ? AND row_version > ?", row -> new Changed(row.getLong(1), JdbcSessionStore.message(row)), part.segment, version)
+                        .stream().filter(one -> one.seq <= part.last).sorted(Comparator.comparingLong(Changed::seq)).forEach(one -> changed.add(one.message));
             } else if (part.asVersion.getAsLong() > version) {
                 changed.addAll(tx.list("SELECT body FROM segment_message WHERE segment_key = ? AND seq <= ? ORDER BY seq", JdbcSessionStore::message, part.segment, part.last));
             }
