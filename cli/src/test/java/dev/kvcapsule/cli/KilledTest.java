@@ -67,7 +67,7 @@ class KilledTest {
         server = new RecordedServer(Files.createDirectory(work.resolve("slots")), 4, state);
         tokenFile = Files.writeString(work.resolve("token"), TOKEN + "\n");
         Files.createFile(work.resolve("tokens.yaml"), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-        Files.writeString(work.resolve("tokens.yaml"), TOKEN + ": {org: acme, user: ann, permissions: [infer, export, restore, manage, metrics]}\n");
+        Files.writeString(work.resolve("tokens.yaml"), TOKEN + ": {org: acme, user: ann, permissions: [infer, export, restore, manage, sessions, metrics]}\n");
         try (Child keys = Child.capsule(work, home, 64, "keys", "new", "--tenant", "acme")) {
             assertEquals(0, keys.await(), keys.err());
         }
@@ -131,6 +131,46 @@ class KilledTest {
             assertTrue(System.nanoTime() < end, () -> "left behind");
             Thread.sleep(50);
         }
+    }
+
+    /** Killed at any moment of a session's removal, a gateway has removed nothing, or the next one removes all: no copy of a capsule opens any more. */
+    @Test
+    void aRemovalThatAKilledGatewayHasBegunIsEnded() throws Exception {
+        for (int millis : new int[] {0, 5, 15, 40, 80, 150}) {
+            String id = "removed-" + millis;
+            Path copy = work.resolve(id);
+            try (HttpClient client = HttpClient.newHttpClient(); GatewayClient sessions = client()) {
+                assertEquals(201, send(client, "/capsule/v1/sessions", "{\"session_id\":\"" + id + "\"}").statusCode());
+                assertEquals(201, send(client, "/capsule/v1/slots/0/export?keep=true&session=" + id, "").statusCode());
+                sessions.export(0, id, OptionalLong.empty(), copy);
+                var removal = client.sendAsync(request("/capsule/v1/sessions/" + id).DELETE().build(), HttpResponse.BodyHandlers.ofString());
+                Thread.sleep(millis);
+                gateway.kill();
+                removal.handle((answer, cut) -> "either").get();
+            }
+            startGateway();
+            complete();
+            try (HttpClient client = HttpClient.newHttpClient()) {
+                if (client.send(request("/capsule/v1/sessions/" + id).build(), HttpResponse.BodyHandlers.ofString()).statusCode() == 200) {
+                    assertEquals(200, restored(client, id, copy).statusCode(), "it had not begun");
+                    client.send(request("/capsule/v1/sessions/" + id).DELETE().build(), HttpResponse.BodyHandlers.discarding());
+                }
+                long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+                while (!restored(client, id, copy).body().contains("revoked")) {
+                    assertTrue(System.nanoTime() < end, "not ended, killed after " + millis + " ms");
+                    Thread.sleep(50);
+                }
+                assertEquals("{\"capsules\":[]}", client.send(request("/capsule/v1/capsules").build(), HttpResponse.BodyHandlers.ofString()).body());
+            }
+        }
+    }
+
+    private HttpRequest.Builder request(String path) {
+        return HttpRequest.newBuilder(gateway.address().resolve(path)).header("Authorization", "Bearer " + TOKEN);
+    }
+
+    private HttpResponse<String> restored(HttpClient client, String id, Path capsule) throws Exception {
+        return client.send(request("/capsule/v1/slots/1/restore?fork=true&session=" + id).POST(HttpRequest.BodyPublishers.ofFile(capsule)).build(), HttpResponse.BodyHandlers.ofString());
     }
 
     @Test

@@ -1,5 +1,6 @@
 package dev.kvcapsule.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -25,9 +26,9 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -245,6 +246,7 @@ class SessionCommandTest {
                 copies.add(Files.copy(capsule, work.resolve("copy" + copies.size())));
             }
             assertEquals(201, post(client, gateway, "/capsule/v1/sessions", HttpRequest.BodyPublishers.ofString("{\"session_id\":\"s2\"}")).statusCode());
+            aCapsuleThatBeginsOtherwiseThanWasCountedIsRestoredWhole(server, state);
 
             Map<?, ?> purged = (Map<?, ?>) ((List<?>) run("sessions", "purge", "s1", "--json").json().get("purged")).getFirst();
             assertEquals(2L, purged.get("gateway"), purged::toString);
@@ -259,6 +261,26 @@ class SessionCommandTest {
             HttpResponse<String> refused = post(client, gateway, "/capsule/v1/slots/1/restore?session=s2&fork=true", HttpRequest.BodyPublishers.ofFile(copies.get(2)));
             assertTrue(refused.body().contains("revoked"), refused::body);
         }
+    }
+
+    /** The recorded server's template knows nothing of the tokens in its states, as one that was not told of an agent's tools. */
+    private void aCapsuleThatBeginsOtherwiseThanWasCountedIsRestoredWhole(RecordedServer server, byte[] state) throws Exception {
+        AgentSession session = AgentSession.open(LocalSessions.in(work.resolve("home")).store(), "s2");
+        session.append(Message.system("instructions"));
+        for (int turn = 0; turn < 6; turn++) {
+            session.append(Message.user("question " + turn), Message.assistant("word ".repeat(100)));
+        }
+        Ended compacted = run("sessions", "compact", "s2", "--json");
+        assertEquals("completed", compacted.json().get("event"), compacted.err());
+        assertEquals("extractive", compacted.json().get("summarizer"));
+        Map<?, ?> cut = (Map<?, ?>) compacted.json().get("cut");
+        assertTrue((Long) cut.get("kept_tokens") > 0, cut::toString);
+        assertTrue(run("status", "s2").out().contains(cut.get("kept_tokens") + " of "), "status shows it");
+        Ended resumed = run("resume", "s2", "--json");
+        assertEquals("restored", resumed.json().get("verdict"), resumed.out());
+        assertTrue(((String) resumed.json().get("message")).contains("as a whole"), resumed.out());
+        assertEquals(null, resumed.json().get("cut"), "nothing is said to be saved that is not");
+        assertArrayEquals(state, server.slot(0));
     }
 
     private static HttpResponse<String> post(HttpClient client, Child gateway, String path, HttpRequest.BodyPublisher body) throws Exception {

@@ -85,7 +85,6 @@ final class SessionCompaction {
             return compacted(request, wish, settings, extractive);
         }
         if (writer.writer() == SummarizerOptions.Writer.UPSTREAM) {
-            principal.require(Permission.INFER);
             return compacted(request, wish, settings, new FallbackSummarizer(new SlotSummarizer(principal, server, slots, folder, options.upstream(), writer), extractive));
         }
         try (EndpointSummarizer model = new EndpointSummarizer(writer.endpoint().orElseThrow(), writer.token(), writer.model(), writer.maxTokens(), writer.total())) {

@@ -31,6 +31,7 @@ final class SlotSummarizer implements Summarizer {
 
     @Override
     public String summarize(Request request) throws IOException {
+        requirePermission();
         String name = folder.newName();
         try (SlotLease lease = slots.acquire(principal, OptionalInt.empty(), SlotTable.Use.REPLACE);
                 EndpointSummarizer model = new EndpointSummarizer(upstream, Optional.empty(), options.model(), options.maxTokens(), options.total(), Map.of("id_slot", lease.slot()))) {
@@ -47,6 +48,14 @@ final class SlotSummarizer implements Summarizer {
             throw new IOException("interrupted while a summary was written");
         } finally {
             folder.delete(name);
+        }
+    }
+
+    private void requirePermission() throws IOException {
+        try {
+            principal.require(Permission.INFER);
+        } catch (RequestException e) {
+            throw new IOException(e.getMessage(), e);
         }
     }
 
