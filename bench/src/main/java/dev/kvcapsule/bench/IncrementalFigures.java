@@ -216,7 +216,7 @@ public final class IncrementalFigures implements Callable<Integer> {
             try (CapsuleOpening opening = CapsuleOpening.incremental(keys, policy);
                     FileChannel out = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
                 CapsuleFiles.decode(CapsuleReader.of(bytes, opening), opening, (chunk, a) -> Optional.ofNullable(store.get(chunk.key())).map(found -> a.allocateFrom(ValueLayout.JAVA_BYTE, found)),
-                        Optional.empty(), out, options);
+                        Optional.empty(), OptionalInt.empty(), out, options);
             }
             return (System.nanoTime() - start) / NANOS;
         }

@@ -97,7 +97,7 @@ final class DecodeCommand implements Callable<Integer> {
     }
 
     private DecodeReport decode(FileChannel out, ProgressBar bar) throws IOException {
-        if (seal.isSealed() && tokens == null && (Inputs.isStandard(capsule) || isParts())) {
+        if (seal.isSealed() && (tokens == null && Inputs.isStandard(capsule) || isParts())) {
             return decodeParts(out, bar);
         }
         Optional<String> name = Optional.ofNullable(format);
@@ -130,7 +130,7 @@ final class DecodeCommand implements Callable<Integer> {
                 CapsuleOpening opening = seal.incremental(context(), true, allowOlder, options.err()); FolderBases bases = basis.open(capsule)) {
             PartsInput parts = PartsInput.begin(in);
             CapsuleReader reader = CapsuleReader.of(parts.capsule(), opening);
-            DecodeReport report = CapsuleFiles.decode(reader, opening, parts, Optional.ofNullable(format), out, pipeline(reader, bar, bases));
+            DecodeReport report = CapsuleFiles.decode(reader, opening, parts, Optional.ofNullable(format), tokens == null ? OptionalInt.empty() : OptionalInt.of(tokens), out, pipeline(reader, bar, bases));
             noteUnchecked(opening.claims());
             return report;
         }

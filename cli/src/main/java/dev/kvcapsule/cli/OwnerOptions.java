@@ -14,7 +14,8 @@ final class OwnerOptions extends OutputOptions {
     @Mixin
     private DatabaseOptions database;
 
-    private SessionOwner owner() {
+    /** Whose they are. */
+    SessionOwner owner() {
         if (owner == null) {
             return SessionOwner.LOCAL;
         }

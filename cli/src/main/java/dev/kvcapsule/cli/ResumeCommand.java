@@ -112,6 +112,7 @@ final class ResumeCommand implements Callable<Integer> {
         resume.state().notes().objective().ifPresent(text -> out.println("objective: " + text));
         resume.state().notes().nextActions().forEach(action -> out.println("next: " + action));
         out.println(resume.state().id() + ": " + outcome.verdict() + " (" + outcome.code() + "): " + outcome.message());
+        outcome.cut().ifPresent(cut -> out.println("compacted: " + cut));
         if (outcome.tokensReused().isPresent()) {
             out.printf(Locale.ROOT, "%d tokens reused, %d evaluated, %.2f s%s%n", outcome.tokensReused().getAsLong(), outcome.tokensEvaluated().orElse(0), outcome.seconds(),
                     outcome.prefillSeconds().isPresent() ? String.format(Locale.ROOT, "; evaluating them takes %.2f s", outcome.prefillSeconds().getAsDouble()) : "");

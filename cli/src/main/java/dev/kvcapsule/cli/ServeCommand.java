@@ -10,22 +10,24 @@ import dev.kvcapsule.gateway.Gateway;
 import dev.kvcapsule.gateway.GatewayOptions;
 import dev.kvcapsule.gateway.Limits;
 import dev.kvcapsule.gateway.ServerTls;
+import dev.kvcapsule.gateway.SummarizerOptions;
 import dev.kvcapsule.serving.files.FolderBases;
 import dev.kvcapsule.sessions.store.jdbc.SessionDatabase;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetSocketAddress;
 import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine;
 
 /** The gateway in front of a llama-server. */
 @Command(name = "serve", mixinStandardHelpOptions = true, sortOptions = false, description = "Runs the gateway in front of a llama-server: its slots leave and come back as sealed capsules.",
@@ -84,6 +86,22 @@ final class ServeCommand implements Callable<Integer> {
 
     @Option(names = "--time-limit", paramLabel = "1h", description = "Longest time of a request (default: 1h).", converter = DurationConverter.class)
     private Duration timeLimit;
+
+    @Option(names = "--session-age", paramLabel = "90d", description = "Remove sessions that nobody has changed for so long, with their capsules and those's keys (default: when their own time is over).",
+            converter = DurationConverter.class)
+    private Duration sessionAge;
+
+    @Option(names = "--summarizer", paramLabel = "URL", defaultValue = "upstream", description = "Who writes summaries when a session is compacted over HTTP: upstream (the default), an OpenAI-compatible endpoint, or none: lines are taken over.")
+    private String summarizer;
+
+    @Option(names = "--summarizer-token-file", paramLabel = "F", description = "Holds the bearer token of that endpoint, on its first line.")
+    private Path summarizerToken;
+
+    @Option(names = "--summarizer-model", paramLabel = "NAME", defaultValue = "default", description = "The model's name there.")
+    private String summarizerModel;
+
+    @Option(names = "--summary-tokens", paramLabel = "N", defaultValue = "512", description = "Longest summary (default: ${DEFAULT-VALUE}).")
+    private int summaryTokens;
 
     @Option(names = "--threads", paramLabel = "N", description = "Worker threads of an export or restore (default: one a processor).")
     private int threads;
@@ -161,11 +179,23 @@ final class ServeCommand implements Callable<Integer> {
                 // A tenant without a key is told now, not at its first checkpoint.
                 folder.epoch(organisation);
             }
-            return new GatewayOptions(address(), tls(), upstream, slotDir, kept, credentials, folder, kid, lifetime,
-                    new GenerationFolder(SealOptions.generations(keys)), codec, pipeline, model.facts(), model.identity(err), limits);
+            return new GatewayOptions(address(), tls(), upstream, slotDir, kept, credentials, folder, folder.lifecycle()::revokeCapsules, kid, lifetime,
+                    new GenerationFolder(SealOptions.generations(keys)), codec, pipeline, model.facts(), model.identity(err), summarizer(), Optional.ofNullable(sessionAge), limits);
         } catch (IllegalArgumentException e) {
             throw new Failures.UsageException(e.getMessage());
         }
+    }
+
+    private SummarizerOptions summarizer() throws IOException {
+        SummarizerOptions usual = SummarizerOptions.UPSTREAM;
+        boolean isAddress = summarizer.contains("://");
+        if (!isAddress && !summarizer.equals("upstream") && !summarizer.equals("none") || !isAddress && summarizerToken != null) {
+            throw new Failures.UsageException("--summarizer takes upstream, none or http://HOST:PORT; --summarizer-token-file goes with an address");
+        }
+        SummarizerOptions.Writer writer = isAddress ? SummarizerOptions.Writer.ENDPOINT : summarizer.equals("none") ? SummarizerOptions.Writer.EXTRACTIVE : SummarizerOptions.Writer.UPSTREAM;
+        Optional<String> token = summarizerToken == null ? Optional.empty()
+                : Inputs.about(summarizerToken.toString(), () -> Files.readString(summarizerToken)).lines().findFirst().map(String::strip).filter(text -> !text.isEmpty());
+        return new SummarizerOptions(writer, isAddress ? Optional.of(URI.create(summarizer)) : Optional.empty(), token, summarizerModel, summaryTokens, usual.total());
     }
 
     private Optional<ServerTls> tls() {

@@ -105,6 +105,11 @@ final class SessionOptions extends OutputOptions {
     }
 
     GatewayClient client(GatewayNote note) throws IOException {
+        return client(note, timeLimit);
+    }
+
+    /** A client as the last checkpoint had it. */
+    static GatewayClient client(GatewayNote note, Duration timeLimit) throws IOException {
         Optional<String> token = note.tokenFile().isPresent() ? Optional.of(token(note.tokenFile().get())) : Optional.empty();
         try {
             return new GatewayClient(URI.create(note.url()), token, note.tls(), timeLimit);

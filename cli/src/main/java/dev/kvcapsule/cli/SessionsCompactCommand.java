@@ -1,16 +1,24 @@
 package dev.kvcapsule.cli;
 
+import dev.kvcapsule.serving.json.Json;
+import dev.kvcapsule.sessions.CapsuleCut;
+import dev.kvcapsule.sessions.GatewayNote;
+import dev.kvcapsule.sessions.SessionState;
 import dev.kvcapsule.sessions.compaction.CompactionEvent;
 import dev.kvcapsule.sessions.compaction.CompactionSettings;
 import dev.kvcapsule.sessions.compaction.Compactor;
 import dev.kvcapsule.sessions.compaction.EndpointSummarizer;
 import dev.kvcapsule.sessions.compaction.ExtractiveSummarizer;
+import dev.kvcapsule.sessions.compaction.PromptTokenizer;
 import dev.kvcapsule.sessions.compaction.Summarizer;
+import dev.kvcapsule.sessions.compaction.TemplateTokenizer;
+import dev.kvcapsule.sessions.gateway.GatewayClient;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -47,6 +55,9 @@ final class SessionsCompactCommand implements Callable<Integer> {
     @Option(names = "--time-limit", paramLabel = "10m", defaultValue = "10m", description = "Longest time of the summarizer (default: ${DEFAULT-VALUE}).", converter = DurationConverter.class)
     private Duration timeLimit;
 
+    @Option(names = "--request", paramLabel = "FILE", description = "A JSON object of what else the agent's requests say that the model's template sees, such as tools: where the capsule is cut depends on it.")
+    private Path request;
+
     @Mixin
     private OwnerOptions options;
 
@@ -57,38 +68,68 @@ final class SessionsCompactCommand implements Callable<Integer> {
         }
         try (DatabaseOptions.Sessions sessions = options.existing()) {
             SessionOptions.required(sessions.store(), id);
-            CompactionEvent event = compact(sessions);
+            Optional<SessionState> state = options.isLocal() ? sessions.folder().read(id) : Optional.empty();
+            CompactionEvent event = compact(sessions, state.flatMap(SessionState::gateway));
+            Optional<CapsuleCut> capsule = event instanceof CompactionEvent.Completed done ? state.flatMap(SessionState::capsule).flatMap(note -> CapsuleCut.of(note, done.boundary())) : Optional.empty();
             if (options.json()) {
                 JsonReport report = new JsonReport();
                 event.toMap().forEach(report::put);
+                report.put("cut", capsule.map(CapsuleCut::toMap).orElse(null));
                 options.out().println(report);
             } else {
-                options.out().println(switch (event) {
-                    case CompactionEvent.Completed done -> id + ": a summary stands for " + done.messages() + " messages; compacted " + done.count() + " times";
-                    case CompactionEvent.Skipped skipped -> id + ": as it was (" + skipped.reason().label() + "): " + skipped.detail();
-                    case CompactionEvent.Started started -> id + ": " + started.messages() + " messages";
-                });
+                print(event, capsule);
             }
             return event instanceof CompactionEvent.Skipped skipped && skipped.reason() == CompactionEvent.Skipped.Reason.SUMMARIZER_FAILED ? ExitCode.INPUT_OUTPUT : ExitCode.DONE;
         }
     }
 
-    private CompactionEvent compact(DatabaseOptions.Sessions sessions) throws IOException {
+    private void print(CompactionEvent event, Optional<CapsuleCut> capsule) {
+        options.out().println(switch (event) {
+            case CompactionEvent.Completed done -> id + ": a summary (" + done.summarizer() + ") stands for " + done.messages() + " messages; compacted " + done.count() + " times";
+            case CompactionEvent.Skipped skipped -> id + ": as it was (" + skipped.reason().label() + "): " + skipped.detail();
+            case CompactionEvent.Started started -> id + ": " + started.messages() + " messages";
+        });
+        if (event instanceof CompactionEvent.Completed done) {
+            done.boundary().ifPresent(parted -> options.out().println("prompt: " + parted.tokensBefore() + " tokens became " + parted.promptTokens()));
+            capsule.ifPresent(cut -> options.out().println("capsule: " + cut));
+            done.notes().forEach(note -> options.err().println("capsule: note: " + note));
+        }
+    }
+
+    private CompactionEvent compact(DatabaseOptions.Sessions sessions, Optional<GatewayNote> gateway) throws IOException {
+        Map<String, Object> extra = request == null ? Map.of() : Inputs.about(request.toString(), () -> Json.readObject(Files.readString(request)));
+        if (gateway.isEmpty()) {
+            return compact(sessions, PromptTokenizer.NONE);
+        }
+        GatewayClient client;
+        try {
+            client = SessionOptions.client(gateway.get(), timeLimit);
+        } catch (IOException e) {
+            return compact(sessions, messages -> {
+                throw e;
+            });
+        }
+        try (client) {
+            return compact(sessions, new TemplateTokenizer(client, extra));
+        }
+    }
+
+    private CompactionEvent compact(DatabaseOptions.Sessions sessions, PromptTokenizer tokenizer) throws IOException {
         CompactionSettings usual = CompactionSettings.ofWindow(window == null ? Integer.MAX_VALUE : window);
         CompactionSettings settings = new CompactionSettings(usual.window(), usual.reserve(), usual.threshold(), tail);
         if (endpoint == null) {
             // Four characters a token, roughly.
-            return compact(sessions, settings, new ExtractiveSummarizer(4 * summaryTokens));
+            return compact(sessions, settings, new ExtractiveSummarizer(4 * summaryTokens), tokenizer);
         }
         Optional<String> token = tokenFile == null ? Optional.empty()
                 : Inputs.about(tokenFile.toString(), () -> Files.readString(tokenFile)).lines().findFirst().map(String::strip).filter(text -> !text.isEmpty());
         try (EndpointSummarizer summarizer = new EndpointSummarizer(endpoint, token, model, summaryTokens, timeLimit)) {
-            return compact(sessions, settings, summarizer);
+            return compact(sessions, settings, summarizer, tokenizer);
         }
     }
 
-    private CompactionEvent compact(DatabaseOptions.Sessions sessions, CompactionSettings settings, Summarizer summarizer) throws IOException {
-        Compactor compactor = new Compactor(sessions.store(), settings, summarizer, event -> { });
+    private CompactionEvent compact(DatabaseOptions.Sessions sessions, CompactionSettings settings, Summarizer summarizer, PromptTokenizer tokenizer) throws IOException {
+        Compactor compactor = new Compactor(sessions.store(), settings, summarizer, tokenizer, event -> { });
         return window == null ? compactor.compact(id) : compactor.compactIfNeeded(id);
     }
 }

@@ -1,8 +1,15 @@
 package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.keys.KeyFolder;
+import dev.kvcapsule.engine.keys.KeyLifecycle;
+import dev.kvcapsule.sessions.GatewayNote;
 import dev.kvcapsule.sessions.Purge;
+import dev.kvcapsule.sessions.SessionFolder;
+import dev.kvcapsule.sessions.SessionState;
+import dev.kvcapsule.sessions.gateway.GatewayClient;
+import dev.kvcapsule.sessions.gateway.GatewayException;
 import dev.kvcapsule.sessions.row.Session;
+import dev.kvcapsule.sessions.store.jdbc.SessionPurges;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -11,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -24,6 +32,8 @@ import picocli.CommandLine.Parameters;
         footer = {"  capsule sessions purge train-7", "  capsule sessions purge --expired --older-than 90d", "",
             "Copies of a capsule that lie elsewhere are refused where this key registry is asked. To erase them wherever they are, destroy the tenant's epoch: 'capsule keys revoke'."})
 final class SessionsPurgeCommand implements Callable<Integer> {
+    private static final Duration TIME_LIMIT = Duration.ofMinutes(1);
+
     @Parameters(paramLabel = "ID", arity = "0..*", description = "The sessions.")
     private List<String> ids = new ArrayList<>();
 
@@ -67,30 +77,71 @@ final class SessionsPurgeCommand implements Callable<Integer> {
 
     private void purge(DatabaseOptions.Sessions sessions, TreeSet<String> wanted) throws IOException {
         KeyFolder registry = keys.isKeySet() ? null : keys.open();
-        Optional<Purge.Revoker> revoker = registry == null || registry.isEmpty() ? Optional.empty() : Optional.of(registry.lifecycle()::revokeCapsule);
+        Optional<KeyLifecycle> revoker = registry == null || registry.isEmpty() ? Optional.empty() : Optional.of(registry.lifecycle());
         List<Map<String, Object>> removed = new ArrayList<>();
         for (String id : wanted) {
             Map<String, Object> one = new LinkedHashMap<>();
             one.put("session", id);
-            if (!dry) {
-                Purge.Result result = Purge.of(sessions.folder(), id, revoker);
-                one.put("traces", result.traces());
-                one.put("capsules", result.capsules());
-                one.put("revoked", result.revoked().orElse(null));
-                one.put("shared_with", result.sharedWith());
+            if (!dry && options.isLocal()) {
+                removeLocal(sessions.folder(), id, revoker, one);
+            } else if (!dry) {
+                removeOwners(sessions.database().purges(), id, revoker, one);
             }
             removed.add(one);
             if (!options.json()) {
-                options.out().println(id + (dry ? ": would be removed" : ": removed, with " + one.get("capsules") + " capsules"
-                        + (one.get("revoked") == null ? "" : ", whose key is destroyed") + (List.of().equals(one.get("shared_with")) ? "" : "; still used by " + one.get("shared_with"))));
+                options.out().println(id + ": " + (dry ? "would be removed" : text(one)));
             }
         }
-        if (!dry && !wanted.isEmpty()) {
+        if (!dry && options.isLocal() && !wanted.isEmpty()) {
             // What they alone went on from.
             sessions.folder().chunks().collect();
         }
         if (options.json()) {
             options.out().println(new JsonReport().put("purged", removed).put("dry_run", dry));
         }
+    }
+
+    private static String text(Map<String, Object> one) {
+        return "removed, with " + one.get("capsules") + " capsules" + (one.get("revoked") == null ? "" : ", whose key is destroyed")
+                + (List.of().equals(one.getOrDefault("shared_with", List.of())) ? "" : "; still used by " + one.get("shared_with"))
+                + switch (one.get("gateway")) {
+                    case null -> "";
+                    case Long count -> "; " + count + " revoked by the gateway";
+                    case Object note -> "; gateway: " + note;
+                };
+    }
+
+    private void removeLocal(SessionFolder sessions, String id, Optional<KeyLifecycle> revoker, Map<String, Object> one) throws IOException {
+        Optional<GatewayNote> gateway = sessions.read(id).flatMap(SessionState::gateway);
+        Purge.Result result = Purge.of(sessions, id, revoker.map(registry -> registry::revokeCapsule));
+        one.put("traces", result.traces());
+        one.put("capsules", result.capsules());
+        one.put("revoked", result.revoked().orElse(null));
+        one.put("shared_with", result.sharedWith());
+        if (gateway.isPresent() && result.sharedWith().isEmpty()) {
+            // Capsules of earlier checkpoints: it alone knows their ids. It may share the database.
+            sessions.store().pause();
+            try (GatewayClient client = SessionOptions.client(gateway.get(), TIME_LIMIT)) {
+                one.put("gateway", client.purge(id));
+            } catch (GatewayException e) {
+                one.put("gateway", e.code());
+            } catch (IOException | Failures.UsageException e) {
+                one.put("gateway", "no token");
+            }
+        }
+    }
+
+    /** A gateway's user's: what its gateway keeps is not this program's, but it is told, and ends it. */
+    private void removeOwners(SessionPurges purges, String id, Optional<KeyLifecycle> revoker, Map<String, Object> one) throws IOException {
+        SessionPurges.Removed result = purges.begin(options.owner(), id);
+        Set<String> ids = new TreeSet<>();
+        purges.begun().stream().filter(begun -> begun.owner().equals(options.owner()) && begun.session().equals(id)).forEach(begun -> ids.addAll(begun.capsules()));
+        if (revoker.isPresent() && !ids.isEmpty()) {
+            revoker.get().revokeCapsules(ids);
+        }
+        one.put("traces", result.traces());
+        one.put("capsules", ids.size());
+        one.put("revoked", revoker.isPresent() && !ids.isEmpty() ? String.join(",", ids) : null);
+        one.put("gateway", "removes what it keeps within ten minutes, or when it starts");
     }
 }

@@ -1,6 +1,7 @@
 package dev.kvcapsule.cli;
 
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.sessions.CapsuleCut;
 import dev.kvcapsule.sessions.CapsuleNote;
 import dev.kvcapsule.sessions.Decision;
 import dev.kvcapsule.sessions.Issue;
@@ -13,7 +14,6 @@ import dev.kvcapsule.sessions.Step;
 import dev.kvcapsule.sessions.row.OpenToolCall;
 import dev.kvcapsule.sessions.row.QuestionState;
 import dev.kvcapsule.sessions.row.Session;
-import dev.kvcapsule.sessions.store.NoSuchSessionException;
 import dev.kvcapsule.sessions.store.SessionOwner;
 import dev.kvcapsule.sessions.workspace.Artifact;
 import dev.kvcapsule.sessions.workspace.Git;
@@ -57,8 +57,9 @@ final class StatusCommand implements Callable<Integer> {
                 list(sessions);
                 return ExitCode.DONE;
             }
-            SessionState state = sessions.read(SessionOptions.checked(id)).orElseThrow(() -> new IOException("there is no session " + id + " with a checkpoint: 'capsule status' lists them"));
-            Session row = all.store().load(id).orElseThrow(() -> new NoSuchSessionException(id));
+            Optional<Session> found = all.store().load(SessionOptions.checked(id)).filter(row -> row.checkpoint().isPresent());
+            Session row = found.orElseThrow(() -> new IOException("there is no session " + id + " with a checkpoint: 'capsule status' lists them"));
+            SessionState state = SessionFolder.state(row).orElseThrow();
             if (options.json()) {
                 printJson(sessions, state, row);
             } else {
@@ -70,11 +71,12 @@ final class StatusCommand implements Callable<Integer> {
 
     private void list(SessionFolder sessions) throws IOException {
         List<Map<String, Object>> rows = new ArrayList<>();
-        for (String one : sessions.list()) {
+        for (Session session : sessions.list()) {
+            String one = session.id();
             Map<String, Object> row = new LinkedHashMap<>();
             row.put("session", one);
             try {
-                SessionState state = sessions.read(one).orElseThrow();
+                SessionState state = SessionFolder.state(session).orElseThrow();
                 row.put("checkpoint_at", state.checkpointAt().toString());
                 row.put("capsule", verdict(sessions, state));
                 row.put("objective", state.notes().objective().orElse(null));
@@ -113,8 +115,9 @@ final class StatusCommand implements Callable<Integer> {
         state.notes().objective().ifPresent(text -> line("objective", text));
         line("checkpoint", age(state.checkpointAt()));
         if (row.messageCount() > 0) {
-            line("messages", row.messageCount() + ", " + (row.cost().contextTokens() == 0 ? "not measured" : row.cost().contextTokens() + " tokens") + ", compacted " + row.compaction().count() + " times");
+            line("messages", row.messageCount() + ", compacted " + row.compaction().count() + " times" + row.compaction().lastAt().map(at -> ", last " + age(at)).orElse(""));
         }
+        line("context", Context.of(state, row).toString());
         row.question().ifPresent(question -> line("question", question.prompt() + ": 'capsule sessions show " + row.id() + "'"));
         if (state.revision().isPresent()) {
             Revision then = state.revision().get();
@@ -135,6 +138,7 @@ final class StatusCommand implements Callable<Integer> {
         line("capsule", state.capsule().map(note -> String.format(Locale.ROOT, "%s, %d tokens, %s%s, %.2fx, until %s", verdict, note.tokens(), Sizes.text(note.bytes()),
                 note.chunks() == 0 ? "" : " in " + note.chunks() + " chunks and a tail", note.ratio(),
                 note.expires())).orElse("none"));
+        state.capsule().flatMap(note -> CapsuleCut.of(note, row.compaction().boundary())).ifPresent(cut -> line("compacted", cut.toString()));
         state.lastResume().ifPresent(resume -> line("resumed", age(resume.at()) + ": " + resume.verdict() + " (" + resume.code() + ")" + (resume.tokensReused().isEmpty() ? ""
                 : String.format(Locale.ROOT, ", %d tokens reused, %d evaluated, %.0f ms", resume.tokensReused().getAsLong(), resume.tokensEvaluated().orElse(0), resume.seconds() * 1000))));
     }
@@ -149,7 +153,7 @@ final class StatusCommand implements Callable<Integer> {
         Optional<Revision> current = state.revision().isPresent() ? Git.revision(Path.of(state.revision().get().worktree())) : Optional.empty();
         report.put("git_then", state.revision().map(Revision::toMap).orElse(null)).put("git_now", current.map(Revision::toMap).orElse(null))
                 .put("drift", Resume.drift(state))
-                .put("messages", row.messageCount()).put("context_tokens", row.cost().contextTokens()).put("compactions", row.compaction().count())
+                .put("messages", row.messageCount()).put("context_tokens", row.cost().contextTokens()).put("context", Context.of(state, row).toMap()).put("compactions", row.compaction().count())
                 .put("pending_question", row.question().map(QuestionState::toMap).orElse(null)).put("open_tool_calls", row.openToolCalls().stream().map(OpenToolCall::toMap).toList());
         report.put("plan", state.notes().plan().stream().map(Step::toMap).toList())
                 .put("jobs", state.notes().jobs().stream().map(Job::toMap).toList());
@@ -166,6 +170,7 @@ final class StatusCommand implements Callable<Integer> {
         state.capsule().ifPresent(note -> {
             capsule.putAll(note.toMap());
             capsule.put("ratio", note.ratio());
+            capsule.put("cut", CapsuleCut.of(note, row.compaction().boundary()).map(CapsuleCut::toMap).orElse(null));
         });
         report.put("capsule", capsule).put("last_resume", state.lastResume().map(ResumeNote::toMap).orElse(null));
         options.out().println(report);

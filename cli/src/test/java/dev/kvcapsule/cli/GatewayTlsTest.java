@@ -23,6 +23,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -93,7 +94,7 @@ class GatewayTlsTest {
 
     private String code(Optional<String> token, ClientTls tls) throws IOException {
         try (GatewayClient client = client(token, tls)) {
-            return assertThrows(GatewayException.class, () -> client.export(0, "s1", work.resolve("none.kvc"))).code();
+            return assertThrows(GatewayException.class, () -> client.export(0, "s1", OptionalLong.empty(), work.resolve("none.kvc"))).code();
         }
     }
 
@@ -124,7 +125,7 @@ class GatewayTlsTest {
             assertThrows(IOException.class, () -> plain.send(HttpRequest.newBuilder(gateway.address().resolve("/health")).build(), HttpResponse.BodyHandlers.discarding()));
         }
         try (GatewayClient client = client(Optional.of("ann-token-0123456789"), trusting)) {
-            assertTrue(client.export(0, "s1", work.resolve("a.kvc")).bytes() > 0, "a token does");
+            assertTrue(client.export(0, "s1", OptionalLong.empty(), work.resolve("a.kvc")).bytes() > 0, "a token does");
         }
     }
 

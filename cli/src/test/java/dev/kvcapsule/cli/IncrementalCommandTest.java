@@ -131,6 +131,10 @@ class IncrementalCommandTest {
         Files.write(work.resolve("cut.kvc"), Arrays.copyOf(bytes, bytes.length / 3));
         assertEquals(3, exit("inspect", work.resolve("cut.kvc")));
         assertEquals(3, exit("decode", file, "-o", work.resolve("not"), "--unsealed"));
+        assertEquals(0, exit("decode", file, "-o", work.resolve("first"), "--as", "org=acme,user=ann,session=s1", "--tokens", "200"));
+        assertEquals(0, exit("encode", work.resolve("decoded"), "-o", work.resolve("whole.kvc"), "--codec", "lossless", "--unsealed"));
+        assertEquals(0, exit("decode", work.resolve("whole.kvc"), "-o", work.resolve("first-of-whole"), "--unsealed", "--tokens", "200"));
+        assertArrayEquals(Files.readAllBytes(work.resolve("first-of-whole")), Files.readAllBytes(work.resolve("first")));
     }
 
     /** A chunk that is damaged costs one resume, and the next checkpoint makes it anew. */

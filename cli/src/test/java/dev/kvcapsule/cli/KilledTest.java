@@ -32,6 +32,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -66,7 +67,7 @@ class KilledTest {
         server = new RecordedServer(Files.createDirectory(work.resolve("slots")), 4, state);
         tokenFile = Files.writeString(work.resolve("token"), TOKEN + "\n");
         Files.createFile(work.resolve("tokens.yaml"), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-        Files.writeString(work.resolve("tokens.yaml"), TOKEN + ": {org: acme, user: ann, permissions: [infer, export, restore, manage, metrics]}\n");
+        Files.writeString(work.resolve("tokens.yaml"), TOKEN + ": {org: acme, user: ann, permissions: [infer, export, restore, manage, sessions, metrics]}\n");
         try (Child keys = Child.capsule(work, home, 64, "keys", "new", "--tenant", "acme")) {
             assertEquals(0, keys.await(), keys.err());
         }
@@ -130,6 +131,46 @@ class KilledTest {
             assertTrue(System.nanoTime() < end, () -> "left behind");
             Thread.sleep(50);
         }
+    }
+
+    /** Killed at any moment of a session's removal, a gateway has removed nothing, or the next one removes all: no copy of a capsule opens any more. */
+    @Test
+    void aRemovalThatAKilledGatewayHasBegunIsEnded() throws Exception {
+        for (int millis : new int[] {0, 5, 15, 40, 80, 150}) {
+            String id = "removed-" + millis;
+            Path copy = work.resolve(id);
+            try (HttpClient client = HttpClient.newHttpClient(); GatewayClient sessions = client()) {
+                assertEquals(201, send(client, "/capsule/v1/sessions", "{\"session_id\":\"" + id + "\"}").statusCode());
+                assertEquals(201, send(client, "/capsule/v1/slots/0/export?keep=true&session=" + id, "").statusCode());
+                sessions.export(0, id, OptionalLong.empty(), copy);
+                var removal = client.sendAsync(request("/capsule/v1/sessions/" + id).DELETE().build(), HttpResponse.BodyHandlers.ofString());
+                Thread.sleep(millis);
+                gateway.kill();
+                removal.handle((answer, cut) -> "either").get();
+            }
+            startGateway();
+            complete();
+            try (HttpClient client = HttpClient.newHttpClient()) {
+                if (client.send(request("/capsule/v1/sessions/" + id).build(), HttpResponse.BodyHandlers.ofString()).statusCode() == 200) {
+                    assertEquals(200, restored(client, id, copy).statusCode(), "it had not begun");
+                    client.send(request("/capsule/v1/sessions/" + id).DELETE().build(), HttpResponse.BodyHandlers.discarding());
+                }
+                long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+                while (!restored(client, id, copy).body().contains("revoked")) {
+                    assertTrue(System.nanoTime() < end, "not ended, killed after " + millis + " ms");
+                    Thread.sleep(50);
+                }
+                assertEquals("{\"capsules\":[]}", client.send(request("/capsule/v1/capsules").build(), HttpResponse.BodyHandlers.ofString()).body());
+            }
+        }
+    }
+
+    private HttpRequest.Builder request(String path) throws Exception {
+        return HttpRequest.newBuilder(gateway.address().resolve(path)).header("Authorization", "Bearer " + TOKEN);
+    }
+
+    private HttpResponse<String> restored(HttpClient client, String id, Path capsule) throws Exception {
+        return client.send(request("/capsule/v1/slots/1/restore?fork=true&session=" + id).POST(HttpRequest.BodyPublishers.ofFile(capsule)).build(), HttpResponse.BodyHandlers.ofString());
     }
 
     @Test
@@ -214,14 +255,14 @@ class KilledTest {
             if (export && incremental) {
                 LocalChunks chunks = new LocalChunks(home.resolve("sessions"), home.resolve("chunks"));
                 try (ChunkStore store = chunks.write(LocalChunks.MOST_BYTES)) {
-                    client.export(0, "s2", List.of(), store, file);
+                    client.export(0, "s2", OptionalLong.empty(), List.of(), store, file);
                 }
             } else if (export) {
-                client.export(0, "s2", file);
+                client.export(0, "s2", OptionalLong.empty(), file);
             } else {
                 SessionFolder sessions = LocalSessions.in(home);
                 try (PartsSource parts = PartsSource.open(sessions.capsule("s1", sessions.read("s1").orElseThrow().capsule().orElseThrow()), sessions.chunks()).orElseThrow()) {
-                    client.restore(OptionalInt.of(1), "s1", parts, true);
+                    client.restore(new GatewayClient.Wanted(OptionalInt.of(1), "s1", true, Optional.empty()), parts);
                 }
             }
             return true;
@@ -234,7 +275,7 @@ class KilledTest {
     void thirtyTwoClientsAtOnceInAHeapOfFortyEightMegabytes() throws Exception {
         Path capsule = work.resolve("one.kvc");
         try (GatewayClient client = client()) {
-            client.export(0, "s1", capsule);
+            client.export(0, "s1", OptionalLong.empty(), capsule);
         }
         byte[] upload = Files.readAllBytes(capsule);
         List<Callable<Integer>> work32 = new ArrayList<>();

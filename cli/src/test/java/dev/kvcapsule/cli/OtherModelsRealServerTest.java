@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.BeforeAll;
@@ -100,11 +101,11 @@ class OtherModelsRealServerTest {
                         "--profile", "exact");
                 GatewayClient sessions = new GatewayClient(gateway.address(), Optional.of(TOKEN), ClientTls.NONE, Duration.ofMinutes(1))) {
             complete(client, gateway.address(), PROMPT, 0);
-            sessions.export(0, "s1", capsule);
+            sessions.export(0, "s1", OptionalLong.empty(), capsule);
             uninterrupted = complete(client, gateway.address(), longer, 12).get("tokens");
             first.kill();
             try (Child second = server(model, port, more)) {
-                GatewayClient.Restored restored = sessions.restore(OptionalInt.of(0), "s1", capsule, false);
+                GatewayClient.Restored restored = sessions.restore(new GatewayClient.Wanted(OptionalInt.of(0), "s1", false, Optional.empty()), capsule);
                 assertEquals(verdict, restored.verdict(), restored::toString);
                 assertEquals(verdict.equals("restored") ? "ok" : "not-reused", restored.code());
                 assertEquals(verdict.equals("restored") ? TOKENS : 0, restored.tokensReused().orElseThrow());

@@ -1,5 +1,6 @@
 package dev.kvcapsule.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -25,9 +26,9 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -178,6 +179,10 @@ class SessionCommandTest {
             assertEquals("fetched", ((Map<?, ?>) made.json().get("capsule")).get("verdict"), made.err());
             assertEquals("lossless:classes=4", made.json().get("codec"));
             assertEquals(2L, made.json().get("layers"));
+            Map<?, ?> context = (Map<?, ?>) run("status", "s1", "--json").json().get("context");
+            assertEquals(made.json().get("tokens"), context.get("tokens"));
+            assertEquals(4096L, context.get("window"), "what the server says");
+            assertTrue(run("status", "s1").out().contains(" of 4096 tokens, "), "and in words");
             Ended dry = run("resume", "s1", "--dry-run", "--json");
             assertEquals("dry-run", dry.json().get("code"), dry::toString);
             assertEquals(0, server.restores.get());
@@ -216,5 +221,69 @@ class SessionCommandTest {
             assertEquals(3, run("checkpoint", "--session", "s1", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile).exit(), "a token that was named must be one");
             assertFalse(LocalSessions.in(work.resolve("home")).read("s1").orElseThrow().toJson().contains(TOKEN));
         }
+    }
+
+    /** Defects: capsules of earlier checkpoints kept their keys; the removal of a gateway's user's session took this user's capsule of that name along. */
+    @Test
+    void aRemovedSessionsCapsulesAreOfNoUseWhereverTheirCopiesAre() throws Exception {
+        byte[] state;
+        try (InputStream in = Samples.state("llama-f16.ggsq")) {
+            state = in.readAllBytes();
+        }
+        Path tokenFile = Files.writeString(work.resolve("token"), TOKEN + "\n");
+        Files.createFile(work.resolve("tokens.yaml"), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        Files.writeString(work.resolve("tokens.yaml"), TOKEN + ": {org: acme, user: ann, permissions: [infer, export, restore, sessions]}\n");
+        assertEquals(0, run("keys", "new", "--tenant", "acme").exit());
+        try (RecordedServer server = new RecordedServer(Files.createDirectory(work.resolve("slots")), 2, state);
+                Child gateway = Child.gateway(work, work.resolve("home"), 64, "--upstream", "http://127.0.0.1:" + server.port(), "--slot-dir", work.resolve("slots"), "--tokens",
+                        work.resolve("tokens.yaml"), "--profile", "exact");
+                HttpClient client = HttpClient.newHttpClient()) {
+            assertEquals(200, post(client, gateway, "/completion", HttpRequest.BodyPublishers.ofString("{\"prompt\":\"x\",\"id_slot\":0}")).statusCode());
+            List<Path> copies = new ArrayList<>();
+            for (String session : List.of("s1", "s1", "s2")) {
+                assertEquals(0, run("checkpoint", "--session", session, "--full", "--workspace", work, "--gateway", gateway.address(), "--token-file", tokenFile).exit());
+                Path capsule = work.resolve("home/sessions/" + session).resolve((String) ((Map<?, ?>) run("status", session, "--json").json().get("capsule")).get("file"));
+                copies.add(Files.copy(capsule, work.resolve("copy" + copies.size())));
+            }
+            assertEquals(201, post(client, gateway, "/capsule/v1/sessions", HttpRequest.BodyPublishers.ofString("{\"session_id\":\"s2\"}")).statusCode());
+            aCapsuleThatBeginsOtherwiseThanWasCountedIsRestoredWhole(server, state);
+
+            Map<?, ?> purged = (Map<?, ?>) ((List<?>) run("sessions", "purge", "s1", "--json").json().get("purged")).getFirst();
+            assertEquals(2L, purged.get("gateway"), purged::toString);
+            for (Path copy : copies.subList(0, 2)) {
+                HttpResponse<String> refused = post(client, gateway, "/capsule/v1/slots/1/restore?session=s1&fork=true", HttpRequest.BodyPublishers.ofFile(copy));
+                assertTrue(refused.statusCode() == 422 && refused.body().contains("revoked"), refused::body);
+            }
+            assertEquals(200, post(client, gateway, "/capsule/v1/slots/1/restore?session=s2", HttpRequest.BodyPublishers.ofFile(copies.get(2))).statusCode());
+
+            assertEquals(0, run("sessions", "purge", "--as", "org=acme,user=ann", "s2").exit());
+            assertEquals("usable", ((Map<?, ?>) run("status", "s2", "--json").json().get("capsule")).get("verdict"), "this user's own session of that name is another one");
+            HttpResponse<String> refused = post(client, gateway, "/capsule/v1/slots/1/restore?session=s2&fork=true", HttpRequest.BodyPublishers.ofFile(copies.get(2)));
+            assertTrue(refused.body().contains("revoked"), refused::body);
+        }
+    }
+
+    /** The recorded server's template knows nothing of the tokens in its states, as one that was not told of an agent's tools. */
+    private void aCapsuleThatBeginsOtherwiseThanWasCountedIsRestoredWhole(RecordedServer server, byte[] state) throws Exception {
+        AgentSession session = AgentSession.open(LocalSessions.in(work.resolve("home")).store(), "s2");
+        session.append(Message.system("instructions"));
+        for (int turn = 0; turn < 6; turn++) {
+            session.append(Message.user("question " + turn), Message.assistant("word ".repeat(100)));
+        }
+        Ended compacted = run("sessions", "compact", "s2", "--json");
+        assertEquals("completed", compacted.json().get("event"), compacted.err());
+        assertEquals("extractive", compacted.json().get("summarizer"));
+        Map<?, ?> cut = (Map<?, ?>) compacted.json().get("cut");
+        assertTrue((Long) cut.get("kept_tokens") > 0, cut::toString);
+        assertTrue(run("status", "s2").out().contains(cut.get("kept_tokens") + " of "), "status shows it");
+        Ended resumed = run("resume", "s2", "--json");
+        assertEquals("restored", resumed.json().get("verdict"), resumed.out());
+        assertTrue(((String) resumed.json().get("message")).contains("as a whole"), resumed.out());
+        assertEquals(null, resumed.json().get("cut"), "nothing is said to be saved that is not");
+        assertArrayEquals(state, server.slot(0));
+    }
+
+    private static HttpResponse<String> post(HttpClient client, Child gateway, String path, HttpRequest.BodyPublisher body) throws Exception {
+        return client.send(HttpRequest.newBuilder(gateway.address().resolve(path)).header("Authorization", "Bearer " + TOKEN).POST(body).build(), HttpResponse.BodyHandlers.ofString());
     }
 }

@@ -48,6 +48,8 @@ public enum RefusalCode {
     WRONG_STRUCTURE("wrong-structure"),
     /** It holds other tokens than those expected. */
     WRONG_PREFIX("wrong-prefix"),
+    /** Its first tokens are wanted alone, and they are no cache: it holds a recurrent state, several sequences, or a window that has moved on. */
+    CANNOT_CUT("cannot-cut"),
     /** It holds other positions than those expected. */
     WRONG_POSITIONS("wrong-positions"),
     /** Its codec, or a parameter, is not known here. */

@@ -37,14 +37,16 @@ final class CapsuleApi {
     private final SlotExport exporter;
     private final SlotRestore restorer;
     private final CapsuleStore store;
+    private final CapsuleLedger ledger;
     private final PrefillRate rate;
     private final Semaphore places;
 
-    CapsuleApi(GatewayOptions options, SlotExport exporter, SlotRestore restorer, CapsuleStore store, PrefillRate rate) {
+    CapsuleApi(GatewayOptions options, SlotExport exporter, SlotRestore restorer, CapsuleStore store, CapsuleLedger ledger, PrefillRate rate) {
         this.options = options;
         this.exporter = exporter;
         this.restorer = restorer;
         this.store = store;
+        this.ledger = ledger;
         this.rate = rate;
         this.places = new Semaphore(options.limits().capsules(), true);
     }
@@ -127,6 +129,7 @@ final class CapsuleApi {
         Scope scope = exchange.principal().scope(parameter(exchange, "session"));
         boolean keep = flag(exchange, "keep");
         try (SlotExport.Snapshot snapshot = exporter.snapshot(exchange.principal(), slot); CapsuleSeal seal = snapshot.seal(scope, lifetime)) {
+            mark(exchange, snapshot);
             if (keep) {
                 keep(exchange, snapshot, seal);
             } else {
@@ -146,6 +149,7 @@ final class CapsuleApi {
         }
         placed(() -> {
             try (SlotExport.Snapshot snapshot = exporter.snapshot(exchange.principal(), slot)) {
+                mark(exchange, snapshot);
                 Optional<String> whole = snapshot.whyWhole();
                 if (whole.isPresent()) {
                     exchange.response().putHeader("Capsule-Whole", MalformedDataException.oneLine(whole.get()));
@@ -157,6 +161,17 @@ final class CapsuleApi {
                 }
             }
         });
+    }
+
+    /** So that a caller learns whether the slot holds the prompt that it thinks of, or one from before a compaction. */
+    private static void mark(Exchange exchange, SlotExport.Snapshot snapshot) throws IOException {
+        Optional<String> tokens = parameter(exchange, "mark");
+        if (tokens.isPresent()) {
+            if (!tokens.get().matches("[1-9][0-9]{0,8}")) {
+                throw new RequestException(400, "usage", "mark is a whole number of at least 1");
+            }
+            snapshot.digest(Integer.parseInt(tokens.get())).ifPresent(digest -> exchange.response().putHeader("Capsule-Mark", digest));
+        }
     }
 
     private static Buffer read(UploadChannel upload) throws IOException {
@@ -173,7 +188,7 @@ final class CapsuleApi {
         Optional<Duration> lifetime = lifetime(exchange);
         HttpServerResponse response = begin(exchange, snapshot, PARTS_TYPE);
         PartsDownload parts = new PartsDownload(new ResponseChannel(response, options.limits().stall(), options.limits().total()));
-        IncrementalEncoder.Encoded encoded = snapshot.encode(scope, lifetime, known, parts);
+        IncrementalEncoder.Encoded encoded = snapshot.encode(scope, lifetime, known, ledger.noted(exchange.principal(), parts));
         long sent = parts.end();
         long reused = encoded.claims().chunks().size() - (long) encoded.newChunks();
         exchange.metrics().exported(snapshot.bytes(), sent, exchange.seconds());
@@ -191,19 +206,20 @@ final class CapsuleApi {
         response.setChunked(true).putHeader("Content-Type", type).putHeader("Cache-Control", "no-store")
                 .putHeader("Capsule-Tokens", Long.toString(snapshot.tokens())).putHeader("Capsule-State-Bytes", Long.toString(snapshot.bytes()));
         rate.tokensPerSecond().ifPresent(known -> response.putHeader("Capsule-Prefill-Rate", Double.toString(known)));
+        snapshot.contextTokens().ifPresent(known -> response.putHeader("Capsule-Context-Tokens", Long.toString(known)));
         return response;
     }
 
     private void stream(Exchange exchange, SlotExport.Snapshot snapshot, CapsuleSeal seal) throws IOException {
         HttpServerResponse response = begin(exchange, snapshot, CAPSULE_TYPE);
-        EncodeReport report = snapshot.encode(seal, new ResponseChannel(response, options.limits().stall(), options.limits().total()));
+        EncodeReport report = snapshot.encode(seal, ledger.noted(exchange.principal(), seal, new ResponseChannel(response, options.limits().stall(), options.limits().total())));
         exported(exchange, snapshot, seal, report.capsuleBytes());
         response.end();
     }
 
     private void keep(Exchange exchange, SlotExport.Snapshot snapshot, CapsuleSeal seal) throws IOException {
         CapsuleStore.Kept kept = store.add(exchange.principal().owner(), out -> {
-            snapshot.encode(seal, out);
+            snapshot.encode(seal, ledger.noted(exchange.principal(), seal, out));
             return seal.claims().id();
         });
         exported(exchange, snapshot, seal, kept.bytes());
@@ -222,10 +238,11 @@ final class CapsuleApi {
     }
 
     private void restore(Exchange exchange, OptionalInt slot) throws IOException, InterruptedException {
+        Optional<PrefixWish> prefix = PrefixWish.of(parameter(exchange, "tokens"), parameter(exchange, "prefix"));
         Optional<String> kept = parameter(exchange, "capsule");
         if (kept.isPresent()) {
             try (FileChannel file = FileChannel.open(store.file(exchange.principal().owner(), kept.get()), StandardOpenOption.READ)) {
-                placed(() -> restore(exchange, slot, file, file.size()));
+                placed(() -> restore(exchange, slot, prefix, file, file.size()));
             }
             return;
         }
@@ -233,7 +250,7 @@ final class CapsuleApi {
         RequestBody.requireSmaller(exchange.request(), limits.capsuleBytes());
         try (UploadChannel upload = new UploadChannel(exchange, limits.capsuleBytes(), limits.stall(), limits.total())) {
             try {
-                placed(() -> restore(exchange, slot, upload, -1));
+                placed(() -> restore(exchange, slot, prefix, upload, -1));
             } catch (CapsuleRefusedException | MalformedDataException e) {
                 // A client that is still sending when it is answered may see a broken connection, and not why. It holds no place meanwhile: it may take its time.
                 upload.drain();
@@ -243,8 +260,12 @@ final class CapsuleApi {
     }
 
     /** @param bytes of the capsule; -1 if they are counted as they come */
-    private void restore(Exchange exchange, OptionalInt slot, ReadableByteChannel capsule, long bytes) throws IOException, InterruptedException {
-        SlotRestore.Restored restored = restorer.restore(exchange.principal(), parameter(exchange, "session"), slot, flag(exchange, "fork"), capsule, exchange::refused);
+    private void restore(Exchange exchange, OptionalInt slot, Optional<PrefixWish> prefix, ReadableByteChannel capsule, long bytes) throws IOException, InterruptedException {
+        SlotRestore.Restored restored = restorer.restore(exchange.principal(), parameter(exchange, "session"), slot, flag(exchange, "fork"), prefix, capsule, exchange::refused);
+        if (prefix.isPresent() && capsule instanceof UploadChannel upload) {
+            // Chunks of later tokens were not looked at.
+            upload.drain();
+        }
         long capsuleBytes = capsule instanceof UploadChannel upload ? upload.received() : bytes;
         exchange.metrics().restored(restored.stateBytes(), capsuleBytes, exchange.seconds());
         restored.evaluation().ifPresent(evaluation -> {

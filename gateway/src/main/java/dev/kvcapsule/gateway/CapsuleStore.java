@@ -9,6 +9,7 @@ import dev.kvcapsule.engine.seal.PublicOpening;
 import dev.kvcapsule.engine.seal.SealClaims;
 import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.InputFile;
+import dev.kvcapsule.sessions.Overwriting;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
@@ -23,8 +24,11 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** Sealed capsules that the gateway keeps for its users: a folder a user, named by a digest, a file a capsule, named by its id. Capsules describe themselves; there is nothing beside them. */
 final class CapsuleStore implements AutoCloseable {
@@ -113,6 +117,23 @@ final class CapsuleStore implements AutoCloseable {
 
     void delete(Principal.Owner owner, String id) throws IOException {
         Files.deleteIfExists(file(owner, id));
+    }
+
+    /** Ids of a user's capsules that were sealed for a session until a time. */
+    Set<String> ofSession(Principal.Owner owner, String session, Instant until) throws IOException {
+        return list(owner).stream().map(Kept::claims).filter(claims -> claims.scope().session().equals(Optional.of(session)) && !claims.created().isAfter(until)).map(SealClaims::id)
+                .collect(Collectors.toSet());
+    }
+
+    /** Removes a capsule, whose head, with its wrapped data key, is overwritten first. It may be gone already. */
+    void destroy(Principal.Owner owner, String id) throws IOException {
+        Path file = folder(owner).resolve(id + SUFFIX);
+        try {
+            Overwriting.head(file);
+        } catch (NoSuchFileException e) {
+            return;
+        }
+        Files.deleteIfExists(file);
     }
 
     /** Writes a capsule. */

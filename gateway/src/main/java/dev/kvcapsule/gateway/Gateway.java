@@ -19,6 +19,7 @@ import java.io.InputStream;
 import java.io.PrintWriter;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
@@ -52,7 +53,9 @@ public final class Gateway implements AutoCloseable {
     private final CapsuleStore store;
     private final LlamaServer server;
     private final CapsuleApi api;
-    private final Optional<SessionApi> sessions;
+    private final Optional<SessionPurge> purge;
+    private final Optional<SessionDatabase> sessions;
+    private final Optional<SessionApi> sessionApi;
     private final Optional<SessionSweep> sweep;
     private final ServerRoutes routes;
     private final Metrics metrics = new Metrics();
@@ -85,9 +88,12 @@ public final class Gateway implements AutoCloseable {
         var client = vertx.createHttpClient(new HttpClientOptions().setConnectTimeout(5000).setDecompressionSupported(false).setKeepAliveTimeout(KEEP_ALIVE_SECONDS),
                 new PoolOptions().setHttp1MaxSize(options.limits().requests()));
         this.routes = new ServerRoutes(new PassThrough(client, options, rate), slots, options.limits());
-        this.sessions = sessions.map(database -> new SessionApi(database, store, options.limits()));
-        this.sweep = sessions.map(database -> new SessionSweep(database, log));
-        this.api = new CapsuleApi(options, new SlotExport(options, server, slots, folder), new SlotRestore(options, server, slots, folder), store, rate);
+        this.purge = sessions.map(database -> new SessionPurge(database, store, options.revoker()));
+        SessionCompaction compaction = new SessionCompaction(options, server, slots, folder);
+        this.sessions = sessions;
+        this.sessionApi = sessions.map(database -> new SessionApi(database, purge.orElseThrow(), compaction, options.limits()));
+        this.sweep = sessions.map(database -> new SessionSweep(database, purge.orElseThrow(), options.sessionAge(), log));
+        this.api = new CapsuleApi(options, new SlotExport(options, server, slots, folder), new SlotRestore(options, server, slots, folder), store, new CapsuleLedger(sessions.map(SessionDatabase::purges)), rate);
     }
 
     /**
@@ -146,6 +152,11 @@ public final class Gateway implements AutoCloseable {
         return http.actualPort();
     }
 
+    /** What the gateway does by itself from time to time. */
+    int sweep(Instant now, Optional<Duration> age) throws IOException {
+        return SessionSweep.sweep(sessions.orElseThrow(), purge.orElseThrow(), age, now);
+    }
+
     private void accept(HttpServerRequest request) {
         request.pause();
         Context context = vertx.getOrCreateContext();
@@ -182,8 +193,8 @@ public final class Gateway implements AutoCloseable {
         rates.take(principal.get().owner());
         ownerPlaces.take(principal.get().owner());
         exchange.onOver(() -> ownerPlaces.giveBack(principal.get().owner()));
-        if (sessions.isPresent() && SessionApi.isFor(path)) {
-            sessions.get().serve(exchange);
+        if (sessionApi.isPresent() && SessionApi.isFor(path)) {
+            sessionApi.get().serve(exchange);
         } else if (path.startsWith(CapsuleApi.PREFIX)) {
             exchange.blocking(() -> api.serve(exchange));
         } else {

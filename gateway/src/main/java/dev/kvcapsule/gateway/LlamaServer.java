@@ -1,5 +1,7 @@
 package dev.kvcapsule.gateway;
 
+import dev.kvcapsule.serving.json.Json;
+import dev.kvcapsule.sessions.compaction.TemplateTokenizer;
 import io.vertx.core.json.DecodeException;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
@@ -9,9 +11,11 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
+import java.util.Map;
+import java.util.OptionalLong;
 
 /** What the gateway itself asks of the llama-server. Blocks. */
-final class LlamaServer {
+final class LlamaServer implements TemplateTokenizer.Server {
     private static final Duration CONNECT = Duration.ofSeconds(5);
 
     /** Longest answer to what is asked here that is quoted to operators. */
@@ -55,13 +59,23 @@ final class LlamaServer {
 
     /** How many slots it has. */
     int slots() throws IOException {
+        Integer slots = props().getInteger("total_slots");
+        if (slots == null || slots < 1) {
+            throw new IOException("the server does not say how many slots it has: is it a llama-server?");
+        }
+        return slots;
+    }
+
+    /** How many tokens a slot takes; empty if it does not say. */
+    OptionalLong contextTokens() throws IOException {
+        return props().getValue("default_generation_settings") instanceof JsonObject settings && settings.getValue("n_ctx") instanceof Number count && count.longValue() > 0
+                ? OptionalLong.of(count.longValue()) : OptionalLong.empty();
+    }
+
+    private JsonObject props() throws IOException {
         try {
             HttpRequest request = HttpRequest.newBuilder(upstream.resolve("/props")).timeout(CONNECT).build();
-            Integer slots = json(client.send(request, HttpResponse.BodyHandlers.ofString())).getInteger("total_slots");
-            if (slots == null || slots < 1) {
-                throw new IOException("the server does not say how many slots it has: is it a llama-server?");
-            }
-            return slots;
+            return json(client.send(request, HttpResponse.BodyHandlers.ofString()));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted", e);
@@ -107,19 +121,36 @@ final class LlamaServer {
         throw new IOException("the server answers without " + name);
     }
 
-    private JsonObject post(String path, JsonObject body) throws IOException, InterruptedException {
-        HttpRequest request = HttpRequest.newBuilder(upstream.resolve(path)).timeout(total).header("Content-Type", "application/json")
-                .POST(HttpRequest.BodyPublishers.ofString(body.encode())).build();
-        return json(client.send(request, HttpResponse.BodyHandlers.ofString()));
+    @Override
+    public Map<String, Object> post(String path, Map<String, Object> body) throws IOException {
+        try {
+            return Json.readObject(posted(path, Json.line(body)).body());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while the server was asked", e);
+        }
     }
 
-    private static JsonObject json(HttpResponse<String> response) throws IOException {
+    private HttpResponse<String> posted(String path, String body) throws IOException, InterruptedException {
+        HttpRequest request = HttpRequest.newBuilder(upstream.resolve(path)).timeout(total).header("Content-Type", "application/json").POST(HttpRequest.BodyPublishers.ofString(body)).build();
+        return succeeded(client.send(request, HttpResponse.BodyHandlers.ofString()));
+    }
+
+    private JsonObject post(String path, JsonObject body) throws IOException, InterruptedException {
+        return json(posted(path, body.encode()));
+    }
+
+    private static HttpResponse<String> succeeded(HttpResponse<String> response) throws ServerRefusedException {
         if (response.statusCode() != 200) {
             String text = response.body();
             throw new ServerRefusedException("the server answers " + response.statusCode() + ": " + text.substring(0, Math.min(QUOTED, text.length())));
         }
+        return response;
+    }
+
+    private static JsonObject json(HttpResponse<String> response) throws IOException {
         try {
-            return new JsonObject(response.body());
+            return new JsonObject(succeeded(response).body());
         } catch (DecodeException e) {
             throw new IOException("the server's answer is not JSON", e);
         }

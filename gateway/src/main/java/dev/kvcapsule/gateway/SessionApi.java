@@ -3,11 +3,6 @@ package dev.kvcapsule.gateway;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.serving.json.Json;
 import dev.kvcapsule.sessions.SessionExport;
-import dev.kvcapsule.sessions.compaction.CompactionEvent;
-import dev.kvcapsule.sessions.compaction.CompactionSettings;
-import dev.kvcapsule.sessions.compaction.Compactor;
-import dev.kvcapsule.sessions.compaction.ExtractiveSummarizer;
-import dev.kvcapsule.sessions.compaction.Summarizer;
 import dev.kvcapsule.sessions.fields.Fields;
 import dev.kvcapsule.sessions.pending.AnswerState;
 import dev.kvcapsule.sessions.pending.PendingConflictException;
@@ -45,16 +40,15 @@ import java.util.concurrent.atomic.AtomicReference;
 final class SessionApi {
     static final String PREFIX = CapsuleApi.PREFIX + "sessions";
 
-    private static final int CHARACTERS_A_TOKEN = 4;
-    private static final int SUMMARY_TOKENS = 512;
-
     private final SessionDatabase database;
-    private final CapsuleStore capsules;
+    private final SessionPurge purge;
+    private final SessionCompaction compaction;
     private final Limits limits;
 
-    SessionApi(SessionDatabase database, CapsuleStore capsules, Limits limits) {
+    SessionApi(SessionDatabase database, SessionPurge purge, SessionCompaction compaction, Limits limits) {
         this.database = database;
-        this.capsules = capsules;
+        this.purge = purge;
+        this.compaction = compaction;
         this.limits = limits;
     }
 
@@ -111,9 +105,12 @@ final class SessionApi {
         exchange.answer(status, "application/json", Buffer.buffer(Json.line(answer)));
     }
 
+    private static SessionOwner owner(Exchange exchange) {
+        return new SessionOwner(exchange.principal().org(), exchange.principal().user());
+    }
+
     private SessionStore store(Exchange exchange) {
-        Principal who = exchange.principal();
-        return database.sessions(new SessionOwner(who.org(), who.user()));
+        return database.sessions(owner(exchange));
     }
 
     private void route(Exchange exchange, Buffer raw) throws IOException {
@@ -128,14 +125,14 @@ final class SessionApi {
         } else if (path.length == 1 && method.equals(HttpMethod.GET)) {
             show(exchange, store, path[0]);
         } else if (path.length == 1 && method.equals(HttpMethod.DELETE)) {
-            delete(exchange, store, path[0]);
+            delete(exchange, path[0]);
         } else if (path.length == 2 && method.equals(HttpMethod.GET) && path[1].equals("export")) {
             export(exchange, store, path[0]);
         } else if (path.length == 2 && method.equals(HttpMethod.GET) && path[1].equals("trace")) {
             require(store, path[0]);
             json(exchange, 200, Map.of("trace", store.traces().list(path[0]).stream().map(Trace::toMap).toList()));
         } else if (path.length == 2 && method.equals(HttpMethod.POST)) {
-            change(new SessionRequest(exchange, store, path[0], path[1], raw), path[1]);
+            change(exchange.principal(), new SessionRequest(exchange, store, path[0], path[1], raw), path[1]);
         } else {
             throw new RequestException(404, "no-route", "no such endpoint; " + CapsuleApi.PREFIX + "openapi.json lists them");
         }
@@ -185,19 +182,13 @@ final class SessionApi {
         json(exchange, 200, answer);
     }
 
-    /** The row, its history and the capsules that the gateway keeps of it, with the wrapped keys in them. */
-    private void delete(Exchange exchange, SessionStore store, String id) throws IOException {
-        require(store, id);
-        int removed = 0;
-        for (CapsuleStore.Kept kept : capsules.list(exchange.principal().owner())) {
-            if (kept.claims().scope().session().equals(Optional.of(id))) {
-                capsules.delete(exchange.principal().owner(), kept.claims().id());
-                removed++;
-            }
+    /** The row, its history, the capsules that the gateway keeps of it, and the keys of all that were ever sealed for it; there may be such though there is no row. */
+    private void delete(Exchange exchange, String id) throws IOException {
+        SessionPurge.Result removed = purge.of(owner(exchange), id);
+        if (!removed.session() && removed.kept() == 0 && removed.revoked().isEmpty()) {
+            throw new NoSuchSessionException(id);
         }
-        int traces = store.traces().delete(id);
-        store.delete(id);
-        json(exchange, 200, Map.of("deleted", id, "traces", traces, "capsules", removed));
+        json(exchange, 200, Map.of("deleted", id, "traces", removed.traces(), "capsules", removed.kept(), "revoked", removed.revoked().size()));
     }
 
     private static void export(Exchange exchange, SessionStore store, String id) throws IOException {
@@ -206,7 +197,7 @@ final class SessionApi {
         exchange.answer(200, "application/jsonl", lines);
     }
 
-    private static void change(SessionRequest request, String verb) throws IOException {
+    private void change(Principal principal, SessionRequest request, String verb) throws IOException {
         Fields body = request.body();
         switch (verb) {
             case "messages" -> messages(request, body);
@@ -247,7 +238,7 @@ final class SessionApi {
                 body.end();
                 request.revert(to);
             }
-            case "compact" -> compact(request, body);
+            case "compact" -> compaction.compact(request, principal, body);
             default -> throw new RequestException(404, "no-route", "no such endpoint; " + CapsuleApi.PREFIX + "openapi.json lists them");
         }
     }
@@ -291,20 +282,5 @@ final class SessionApi {
         String newId = body.text("session_id").orElseGet(Ulid::next);
         body.end();
         request.fork(at, newId);
-    }
-
-    /** With a summary of the client's own, or one that takes lines over: the llama-server's slots are its users', not the gateway's. */
-    private static void compact(SessionRequest request, Fields body) throws IOException {
-        Optional<String> summary = body.text("summary");
-        OptionalLong window = body.number("window");
-        int tail = Math.clamp(body.number("tail_turns").orElse(4), 0, 1 << 20);
-        body.end();
-        request.requireVersion(request.store().load(request.id()).orElseThrow(() -> new NoSuchSessionException(request.id())));
-        CompactionSettings usual = CompactionSettings.ofWindow(window.orElse(Integer.MAX_VALUE));
-        Summarizer summarizer = summary.isPresent() ? asked -> summary.get() : new ExtractiveSummarizer(CHARACTERS_A_TOKEN * SUMMARY_TOKENS);
-        Compactor compactor = new Compactor(request.store(), new CompactionSettings(usual.window(), usual.reserve(), usual.threshold(), tail), summarizer, event -> { });
-        CompactionEvent event = window.isPresent() ? compactor.compactIfNeeded(request.id()) : compactor.compact(request.id());
-        boolean waits = event instanceof CompactionEvent.Skipped skipped && skipped.reason() == CompactionEvent.Skipped.Reason.PENDING_STATE;
-        request.answer(waits ? 409 : 200, event.toMap());
     }
 }

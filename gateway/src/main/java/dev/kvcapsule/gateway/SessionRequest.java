@@ -118,8 +118,13 @@ final class SessionRequest {
         });
     }
 
+    /** As it is now. */
+    void requireVersion() throws IOException {
+        requireVersion(store.load(id).orElseThrow(() -> new NoSuchSessionException(id)));
+    }
+
     /** Not the store's own check: a request that happened before is answered as it was, whatever the version is now. */
-    void requireVersion(Session session) throws VersionConflictException {
+    private void requireVersion(Session session) throws VersionConflictException {
         if (version.isPresent() && version.getAsLong() != session.version()) {
             throw new VersionConflictException(id, version.getAsLong(), session.version());
         }
@@ -152,6 +157,31 @@ final class SessionRequest {
         answer.putAll(replayed.get().orElse(fresh.get()));
         exchange.response().putHeader("ETag", etag(after));
         answer(200, answer);
+    }
+
+    /**
+     * What was answered to the same request before, for work that is no single change of the row; empty if it is new.
+     *
+     * @throws RequestException if another request has used its key
+     */
+    Optional<Map<String, Object>> before() throws IOException {
+        AtomicReference<Optional<Map<String, Object>>> replayed = new AtomicReference<>(Optional.empty());
+        store.edit(id, OptionalLong.empty(), locked -> {
+            replayed.set(replay(locked));
+            return SessionEdit.of(locked.session());
+        });
+        if (replayed.get().isPresent()) {
+            exchange.response().putHeader("Idempotency-Replayed", "true");
+        }
+        return replayed.get();
+    }
+
+    /** Notes what is answered, if the request has a key. */
+    void done(Map<String, Object> answer) throws IOException {
+        Optional<LedgerEntry> entry = entry(answer);
+        if (entry.isPresent()) {
+            store.edit(id, OptionalLong.empty(), locked -> SessionEdit.of(locked.session()).note(entry.get()));
+        }
     }
 
     /** Takes messages away. */

@@ -22,6 +22,7 @@ import java.time.Instant;
 import java.util.HexFormat;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 
 /** A slot's state as a sealed capsule: saved by the server, mapped, its file removed at once, then encoded while it is sent. */
 final class SlotExport {
@@ -41,10 +42,17 @@ final class SlotExport {
     final class Snapshot implements AutoCloseable {
         private final InputFile state;
         private final KvCache cache;
+        private final OptionalLong contextTokens;
 
-        private Snapshot(InputFile state, KvCache cache) {
+        private Snapshot(InputFile state, KvCache cache, OptionalLong contextTokens) {
             this.state = state;
             this.cache = cache;
+            this.contextTokens = contextTokens;
+        }
+
+        /** Tokens that the slot takes; empty if the server does not say. */
+        OptionalLong contextTokens() {
+            return contextTokens;
         }
 
         long tokens() {
@@ -53,6 +61,11 @@ final class SlotExport {
 
         long bytes() {
             return state.bytes().byteSize();
+        }
+
+        /** The digest of its first tokens; empty if it holds fewer, or does not tell them. */
+        Optional<String> digest(int tokens) throws IOException {
+            return PromptTokens.of(cache).filter(ids -> ids.length >= tokens).map(ids -> PromptTokens.digest(ids, tokens));
         }
 
         /** Encodes and seals it into that channel. */
@@ -123,7 +136,7 @@ final class SlotExport {
             folder.delete(name);
         }
         try {
-            return new Snapshot(state, CacheFormats.read(state.bytes(), options.facts()));
+            return new Snapshot(state, CacheFormats.read(state.bytes(), options.facts()), server.contextTokens());
         } catch (IOException | RuntimeException e) {
             state.close();
             throw e;

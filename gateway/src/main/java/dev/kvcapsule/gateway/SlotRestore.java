@@ -1,6 +1,7 @@
 package dev.kvcapsule.gateway;
 
 import dev.kvcapsule.engine.CapsuleRefusedException;
+import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.increment.PartsInput;
@@ -69,11 +70,12 @@ final class SlotRestore {
      * @param session that the caller is in
      * @param slot where to; empty for any
      * @param fork whether an older capsule of the session may be taken
+     * @param prefix of the capsule that is wanted; empty for all of it
      * @param log hears true reasons of refusals
      * @throws CapsuleRefusedException if the capsule is refused; the slot is as it was
      * @throws LlamaServer.ServerRefusedException if the server does not take the state
      */
-    Restored restore(Principal principal, Optional<String> session, OptionalInt slot, boolean fork, ReadableByteChannel capsule, RefusalLog log)
+    Restored restore(Principal principal, Optional<String> session, OptionalInt slot, boolean fork, Optional<PrefixWish> prefix, ReadableByteChannel capsule, RefusalLog log)
             throws IOException, InterruptedException {
         String name = folder.newName();
         try {
@@ -86,8 +88,11 @@ final class SlotRestore {
                 PartsInput parts = PartsInput.begin(capsule);
                 CapsuleReader reader = CapsuleReader.of(parts.capsule(), opening);
                 requireKnownModel(opening.claims(), log);
-                report = CapsuleFiles.decode(reader, opening, parts, Optional.of(GgsqFormat.NAME), file, options.pipeline());
+                report = decode(reader, opening, parts, prefix, file, log);
                 claims = opening.claims();
+            }
+            if (prefix.isPresent()) {
+                prefix.get().check(tokens(name), log);
             }
             double decoded = (System.nanoTime() - start) / 1e9;
             try (SlotLease lease = slots.acquire(principal, slot, SlotTable.Use.REPLACE)) {
@@ -95,6 +100,20 @@ final class SlotRestore {
             }
         } finally {
             folder.delete(name);
+        }
+    }
+
+    private DecodeReport decode(CapsuleReader reader, CapsuleOpening opening, PartsInput parts, Optional<PrefixWish> prefix, FileChannel file, RefusalLog log) throws IOException {
+        OptionalInt tokens = prefix.map(wish -> OptionalInt.of(wish.tokens())).orElse(OptionalInt.empty());
+        try {
+            return CapsuleFiles.decode(reader, opening, parts, Optional.of(GgsqFormat.NAME), tokens, file, options.pipeline());
+        } catch (UnsupportedOperationException e) {
+            if (prefix.isEmpty()) {
+                throw e;
+            }
+            String detail = MalformedDataException.oneLine(String.valueOf(e.getMessage()));
+            log.refused(RefusalCode.CANNOT_CUT, detail);
+            throw new CapsuleRefusedException(RefusalCode.CANNOT_CUT, detail);
         }
     }
 

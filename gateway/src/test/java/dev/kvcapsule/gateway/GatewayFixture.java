@@ -46,6 +46,10 @@ final class GatewayFixture implements AutoCloseable {
     final KeyFolder keys;
     private final Path folder;
     /** For the next start. */
+    SummarizerOptions summarizer = SummarizerOptions.UPSTREAM;
+    /** For the next start. */
+    CapsuleRevoker revoker;
+    /** For the next start. */
     Optional<ServerTls> tls = Optional.empty();
     private Gateway gateway;
     private SessionDatabase sessions;
@@ -58,6 +62,7 @@ final class GatewayFixture implements AutoCloseable {
         keys.lifecycle().newSigningKey(Optional.empty(), KeyStatus.ACTIVE, Instant.now(), Optional.empty());
         keys.lifecycle().newTenantKey("acme");
         keys.lifecycle().newTenantKey("evil");
+        revoker = keys.lifecycle()::revokeCapsules;
         Files.createFile(folder.resolve("tokens.yaml"), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         Files.writeString(folder.resolve("tokens.yaml"), ANN + ": {org: acme, user: ann, permissions: [infer, export, restore, manage, sessions, metrics]}\n"
                 + BOB + ": {org: acme, user: bob, permissions: [infer, export, restore, manage, sessions]}\n"
@@ -79,8 +84,8 @@ final class GatewayFixture implements AutoCloseable {
     void start(Limits limits, Optional<ModelIdentity> model) throws IOException {
         PipelineOptions pipeline = new PipelineOptions(2, Kernels.scalar(), Progress.NONE);
         GatewayOptions options = new GatewayOptions(InetSocketAddress.createUnresolved("127.0.0.1", 0), tls, URI.create("http://127.0.0.1:" + server.port()), slotDir, folder.resolve("store"),
-                Credentials.read(folder.resolve("tokens.yaml")), keys, keys.defaultSigner(Instant.now()).orElseThrow().kid(), Duration.ofDays(7),
-                new GenerationFolder(folder.resolve("generations")), Codecs.create("lossless"), pipeline, ModelFacts.UNKNOWN, model, limits);
+                Credentials.read(folder.resolve("tokens.yaml")), keys, revoker, keys.defaultSigner(Instant.now()).orElseThrow().kid(), Duration.ofDays(7),
+                new GenerationFolder(folder.resolve("generations")), Codecs.create("lossless"), pipeline, ModelFacts.UNKNOWN, model, summarizer, Optional.empty(), limits);
         sessions = SessionDatabase.file(folder.resolve("database/sessions"));
         gateway = Gateway.start(options, Optional.of(sessions), new PrintWriter(log, true));
     }
@@ -88,6 +93,11 @@ final class GatewayFixture implements AutoCloseable {
     void stop() throws IOException {
         gateway.close();
         sessions.close();
+    }
+
+    /** As the gateway does by itself from time to time. */
+    int sweep(Instant now, Optional<Duration> age) throws IOException {
+        return gateway.sweep(now, age);
     }
 
     SessionDatabase sessions() {

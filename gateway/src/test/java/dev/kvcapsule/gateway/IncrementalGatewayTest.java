@@ -9,19 +9,30 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Parts;
+import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.engine.pipeline.PipelineOptions;
+import dev.kvcapsule.engine.pipeline.Progress;
 import dev.kvcapsule.engine.seal.ChunkRef;
 import dev.kvcapsule.engine.seal.PublicOpening;
+import dev.kvcapsule.serving.CacheFormats;
+import dev.kvcapsule.serving.ModelFacts;
+import dev.kvcapsule.serving.PromptTokens;
+import dev.kvcapsule.serving.files.CapsuleFiles;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.net.http.HttpResponse;
 import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -29,6 +40,8 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -117,6 +130,63 @@ class IncrementalGatewayTest {
         String metrics = new String(fixture.get(ANN, "/capsule/v1/metrics").body(), StandardCharsets.UTF_8);
         assertTrue(metrics.contains("kvcapsule_chunks_total{outcome=\"made\"} 4.0") && metrics.contains("kvcapsule_chunks_total{outcome=\"reused\"} 4.0"), metrics);
         assertTrue(fixture.log.toString().contains("\"chunks_reused\":4"), fixture.log.toString());
+    }
+
+    /** Whole or in parts, a capsule is cut at any token; its later chunks are not needed. What it holds must begin with the tokens that are meant. */
+    @Test
+    void theFirstTokensOfACapsuleAreRestored() throws Exception {
+        start("", Limits.DEFAULT);
+        byte[] state = GatewayFixture.sample("");
+        int[] ids = PromptTokens.of(CacheFormats.read(Arena.ofAuto().allocateFrom(ValueLayout.JAVA_BYTE, state), ModelFacts.UNKNOWN)).orElseThrow();
+        HttpResponse<byte[]> marked = fixture.post(ANN, "/capsule/v1/slots/0/export?session=s2&mark=129", new byte[0]);
+        assertEquals(PromptTokens.digest(ids, 129), marked.headers().firstValue("Capsule-Mark").orElseThrow());
+        byte[] whole = marked.body();
+        assertEquals(Optional.empty(), fixture.post(ANN, "/capsule/v1/slots/0/export?session=s2&mark=513", new byte[0]).headers().firstValue("Capsule-Mark"), "it holds fewer");
+        Sent sent = export(List.of());
+        for (int tokens : new int[] {1, 127, 128, 129, 300, 512}) {
+            String prefix = "&fork=true&tokens=" + tokens + "&prefix=" + PromptTokens.digest(ids, tokens);
+            int needed = (tokens + 127) / 128;
+            for (HttpResponse<byte[]> restored : List.of(fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s2" + prefix, whole),
+                    fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s1" + prefix, sent.parts(sent.listed.subList(0, needed))),
+                    fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s1" + prefix, sent.parts(sent.listed)))) {
+                assertEquals(200, restored.statusCode(), () -> new String(restored.body(), StandardCharsets.UTF_8));
+                assertEquals(tokens, json(restored).getInteger("tokens"));
+                assertEquals(tokens, json(restored).getInteger("tokens_reused"));
+                assertArrayEquals(firstTokens(state, tokens), fixture.server.slot(1), tokens + " tokens");
+            }
+        }
+        int restores = fixture.server.restores.get();
+        String other = "&fork=true&tokens=200&prefix=" + PromptTokens.digest(ids, 201);
+        assertEquals("wrong-prefix", code(fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s2" + other, whole)));
+        assertEquals("wrong-prefix", code(fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s1" + other, sent.parts(sent.listed.subList(0, 2)))));
+        assertEquals("incomplete", code(fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s1&fork=true&tokens=300&prefix=" + PromptTokens.digest(ids, 300), sent.parts(sent.listed.subList(0, 2)))));
+        assertEquals("cannot-cut", code(fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s2&fork=true&tokens=600&prefix=" + PromptTokens.digest(ids, 512), whole)), "it has fewer");
+        for (String wrong : List.of("&tokens=1", "&prefix=" + PromptTokens.digest(ids, 1), "&tokens=0&prefix=" + PromptTokens.digest(ids, 0), "&tokens=1&prefix=x")) {
+            assertEquals("usage", code(fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s2" + wrong, new byte[0])), wrong);
+        }
+        byte[] damaged = whole.clone();
+        damaged[whole.length - 5000] ^= 1;
+        assertEquals("damaged", code(fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s2&fork=true&tokens=1&prefix=" + PromptTokens.digest(ids, 1), damaged)), "also behind the cut");
+        assertEquals(restores, fixture.server.restores.get(), "the server has heard of none of them");
+        assertEquals(List.of(), fixture.slotFiles());
+    }
+
+    /** By another way: the first tokens of an unsealed capsule. */
+    private byte[] firstTokens(byte[] state, int tokens) throws IOException {
+        Path plain = folder.resolve("plain.kvc");
+        Path cut = folder.resolve("cut");
+        PipelineOptions pipeline = new PipelineOptions(1, Kernels.scalar(), Progress.NONE);
+        CapsuleFiles.encode(Files.write(folder.resolve("state"), state), ModelFacts.UNKNOWN, Codecs.create("raw"), plain, pipeline);
+        CapsuleFiles.decode(plain, Optional.empty(), OptionalInt.of(tokens), cut, pipeline);
+        return Files.readAllBytes(cut);
+    }
+
+    @Test
+    void aWindowThatHasMovedOnCannotBeCut() throws Exception {
+        start("gemma3tiny-f16-259-wrapped.ggsq", Limits.DEFAULT);
+        byte[] whole = fixture.post(ANN, "/capsule/v1/slots/0/export?session=s1", new byte[0]).body();
+        assertEquals("cannot-cut", code(fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s1&tokens=10&prefix=" + PromptTokens.digest(new int[10], 10), whole)));
+        assertEquals(0, fixture.server.restores.get());
     }
 
     @Test

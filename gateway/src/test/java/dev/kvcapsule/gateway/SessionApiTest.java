@@ -6,6 +6,7 @@ import static dev.kvcapsule.gateway.GatewayFixture.EVE;
 import static dev.kvcapsule.gateway.GatewayFixture.READER;
 import static dev.kvcapsule.gateway.GatewayFixture.code;
 import static dev.kvcapsule.gateway.GatewayFixture.json;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -19,8 +20,10 @@ import java.io.IOException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -188,8 +191,8 @@ class SessionApiTest {
         String lines = new String(fixture.get(ANN, SESSIONS + "/s1/export").body());
         assertEquals(1 + 5, lines.lines().filter(line -> !line.startsWith("{\"type\":\"trace\"")).count());
         assertTrue(lines.contains("question 5"), "the history has what was reverted");
-        assertEquals(0, SessionSweep.sweep(database(), Instant.now()));
-        assertEquals(1, SessionSweep.sweep(database(), Instant.now().plusSeconds(61)));
+        assertEquals(0, fixture.sweep(Instant.now(), Optional.empty()));
+        assertEquals(1, fixture.sweep(Instant.now().plusSeconds(61), Optional.empty()));
         assertEquals("not-found", code(fixture.get(ANN, SESSIONS + "/s1")));
         create();
         JsonObject removed = ok(fixture.client.send(fixture.request(ANN, SESSIONS + "/s1").DELETE().build(), HttpResponse.BodyHandlers.ofByteArray()));
@@ -201,15 +204,124 @@ class SessionApiTest {
         return fixture.sessions();
     }
 
-    @Test
-    void aDeletedSessionTakesItsKeptCapsulesAlong() throws Exception {
-        create();
+    private static final String EXPORT = "/capsule/v1/slots/0/export?session=";
+
+    /** Two capsules of s1 that are kept, one that is not, one in parts, and one of s2 that is kept. */
+    private List<byte[]> capsules() throws Exception {
         fixture.complete(ANN, new JsonObject().put("prompt", "x").put("id_slot", 0));
-        for (String session : new String[] {"s1", "s2"}) {
-            assertEquals(201, fixture.post(ANN, "/capsule/v1/slots/0/export?session=" + session + "&keep=true", new byte[0]).statusCode());
+        for (String session : List.of("s1", "s1", "s2")) {
+            assertEquals(201, fixture.post(ANN, EXPORT + session + "&keep=true", new byte[0]).statusCode());
         }
-        assertEquals(1, ok(fixture.client.send(fixture.request(ANN, SESSIONS + "/s1").DELETE().build(), HttpResponse.BodyHandlers.ofByteArray())).getInteger("capsules"));
-        assertEquals(1, ok(fixture.get(ANN, "/capsule/v1/capsules")).getJsonArray("capsules").size());
+        return List.of(fixture.post(ANN, EXPORT + "s1", new byte[0]).body(), fixture.post(ANN, EXPORT + "s1&incremental=true", new byte[0]).body());
+    }
+
+    private HttpResponse<byte[]> delete(String id) throws Exception {
+        return fixture.client.send(fixture.request(ANN, SESSIONS + "/" + id).DELETE().build(), HttpResponse.BodyHandlers.ofByteArray());
+    }
+
+    private void requirePurged(List<byte[]> copies) throws Exception {
+        for (byte[] copy : copies) {
+            assertEquals("revoked", code(fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s1&fork=true", copy)), "a copy that somebody has");
+        }
+        JsonArray kept = ok(fixture.get(ANN, "/capsule/v1/capsules")).getJsonArray("capsules");
+        assertEquals(1, kept.size());
+        String other = kept.getJsonObject(0).getString("capsule_id");
+        assertEquals(200, fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s2&capsule=" + other, new byte[0]).statusCode(), "another session's");
+        assertEquals(List.of(), database().purges().begun());
+    }
+
+    /** Defect: only kept capsules went, and no key. */
+    @Test
+    void aDeletedSessionTakesItsCapsulesAndTheirKeysAlong() throws Exception {
+        create();
+        List<byte[]> copies = capsules();
+        JsonObject removed = ok(delete("s1"));
+        assertEquals(2, removed.getInteger("capsules"));
+        assertEquals(4, removed.getInteger("revoked"));
+        requirePurged(copies);
+        assertEquals("not-found", code(delete("s1")));
+        // A session of that name that comes later is another one.
+        create();
+        byte[] later = fixture.post(ANN, EXPORT + "s1", new byte[0]).body();
+        assertEquals(200, fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s1", later).statusCode());
+        assertEquals(0, fixture.sweep(Instant.now(), Optional.empty()));
+        assertEquals(200, fixture.post(ANN, "/capsule/v1/slots/1/restore?session=s1", later).statusCode());
+        assertEquals(1, ok(delete("s1")).getInteger("revoked"));
+    }
+
+    @Test
+    void aSessionWhoseTimeIsOverTakesThemAlongToo() throws Exception {
+        create();
+        List<byte[]> copies = capsules();
+        assertEquals(0, fixture.sweep(Instant.now(), Optional.of(Duration.ofDays(90))));
+        assertEquals(1, fixture.sweep(Instant.now().plus(Duration.ofDays(91)), Optional.of(Duration.ofDays(90))));
+        requirePurged(copies);
+    }
+
+    /** Capsules without a row: an agent's that keeps its sessions elsewhere. */
+    @Test
+    void capsulesOfASessionThatHasNoRowAreRevokedAsWell() throws Exception {
+        List<byte[]> copies = capsules();
+        assertEquals(4, ok(delete("s1")).getInteger("revoked"));
+        requirePurged(copies);
+    }
+
+    /** Whatever keeps a removal from its end, the next start ends it. */
+    @Test
+    void aRemovalThatHasBegunIsEndedByTheNextStart() throws Exception {
+        create();
+        List<byte[]> copies = capsules();
+        fixture.stop();
+        fixture.revoker = ids -> {
+            throw new IOException("killed here, as it were");
+        };
+        fixture.start(Limits.DEFAULT);
+        assertEquals(503, delete("s1").statusCode());
+        assertEquals("not-found", code(fixture.get(ANN, SESSIONS + "/s1")), "it is gone for its user");
+        assertEquals(1, database().purges().begun().size());
+        fixture.stop();
+        fixture.revoker = fixture.keys.lifecycle()::revokeCapsules;
+        fixture.start(Limits.DEFAULT);
+        long end = System.nanoTime() + Duration.ofSeconds(20).toNanos();
+        while (!database().purges().begun().isEmpty() && System.nanoTime() < end) {
+            Thread.sleep(20);
+        }
+        requirePurged(copies);
+    }
+
+    /** The model behind the gateway writes the summary in a slot of the user's, whose contents are there again; where it cannot be had, that is said. */
+    @Test
+    void theUpstreamWritesSummaries() throws Exception {
+        for (String id : List.of("s1", "s2", "s3")) {
+            ok(post(ANN, "", new JsonObject().put("session_id", id)));
+            ok(post(ANN, "/" + id + "/messages", messages(message("system", "instructions"))));
+            for (int turn = 0; turn < 6; turn++) {
+                ok(post(ANN, "/" + id + "/messages", messages(message("user", "question " + turn), message("assistant", "word ".repeat(100)))));
+            }
+        }
+        fixture.complete(ANN, new JsonObject().put("prompt", "x").put("id_slot", 0));
+        byte[] before = fixture.server.slot(0);
+        JsonObject event = ok(post(ANN, "/s1/compact", new JsonObject(), "Idempotency-Key", "once"));
+        long version = row().getLong("version");
+        assertEquals(event, ok(post(ANN, "/s1/compact", new JsonObject(), "Idempotency-Key", "once")), "it happens once");
+        assertEquals("idempotency-key", code(post(ANN, "/s1/compact", new JsonObject().put("tail_turns", 1), "Idempotency-Key", "once")));
+        assertEquals(version, row().getLong("version"));
+        assertEquals(1, fixture.server.chats.size());
+        assertEquals("model", event.getString("summarizer"), event::toString);
+        JsonObject asked = fixture.server.chats.getLast();
+        assertTrue(asked.encode().contains("question 0") && asked.getInteger("id_slot") == 0, asked::encode);
+        assertArrayEquals(before, fixture.server.slot(0), "what the slot held is there again");
+        assertEquals(List.of(), fixture.slotFiles());
+        JsonObject boundary = event.getJsonObject("capsule_boundary");
+        assertTrue(boundary.getInteger("tokens") > 0 && boundary.getInteger("prompt_tokens") < boundary.getInteger("prompt_tokens_before"), event::encode);
+        assertEquals(boundary, row().getJsonObject("compaction_state").getJsonObject("capsule_boundary"));
+        assertEquals(boundary.getInteger("prompt_tokens"), row().getJsonObject("cost_data").getInteger("context_tokens"), "and how long it is now");
+        assertEquals("extractive", ok(post(ANN, "/s2/compact", new JsonObject().put("summarizer", "extractive"))).getString("summarizer"));
+        fixture.server.dumb = true;
+        JsonObject fallen = ok(post(ANN, "/s3/compact", new JsonObject()));
+        assertEquals("extractive", fallen.getString("summarizer"));
+        assertTrue(fallen.getJsonArray("notes").getString(0).contains("could not be asked"), fallen::encode);
+        assertEquals("usage", code(post(ANN, "/s3/compact", new JsonObject().put("summarizer", "wizard"))));
     }
 
     @Test

@@ -6,13 +6,34 @@ import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.serving.llamacpp.PromptWords;
 import dev.kvcapsule.serving.safetensors.SafetensorsFormat;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 
 /** The token ids that a cache carries, whatever file it came from. */
 public final class PromptTokens {
     private PromptTokens() {}
+
+    /**
+     * What tells whether two caches begin with the same tokens: SHA-256 of the ids as 32-bit little-endian words.
+     *
+     * @param count how many of them, at most all
+     * @return 64 hexadecimal digits
+     */
+    public static String digest(int[] tokens, int count) {
+        ByteBuffer words = ByteBuffer.allocate(Math.multiplyExact(Integer.BYTES, count)).order(ByteOrder.LITTLE_ENDIAN);
+        words.asIntBuffer().put(tokens, 0, count);
+        try {
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(words.array()));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("SHA-256", e);
+        }
+    }
 
     /** The token ids that a cache in memory carries; as {@link #of(CacheLayout, List)}. */
     public static Optional<int[]> of(KvCache cache) throws MalformedDataException {

@@ -6,6 +6,7 @@ import dev.kvcapsule.engine.seal.ChunkRef;
 import dev.kvcapsule.sessions.chunks.LocalChunks;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
 import dev.kvcapsule.sessions.gateway.GatewayException;
+import dev.kvcapsule.sessions.row.CapsuleBoundary;
 import dev.kvcapsule.sessions.workspace.Artifact;
 import dev.kvcapsule.sessions.workspace.Git;
 import dev.kvcapsule.sessions.workspace.Revision;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /**
@@ -58,9 +60,17 @@ public record Checkpoint(SessionState state, Optional<GatewayException> capsule)
         }
         Optional<CapsuleNote> capsule = before.flatMap(SessionState::capsule);
         Optional<GatewayException> failure = Optional.empty();
+        Optional<CapsuleBoundary> passed = Optional.empty();
         if (source.isPresent()) {
             try {
-                capsule = Optional.of(fetch(session, source.get(), before));
+                Optional<CapsuleBoundary> boundary = session.boundary();
+                // A gateway that shares the database notes the capsule in it.
+                session.pause();
+                Path file = session.newCapsule();
+                GatewayClient.Exported exported = fetch(session, source.get(), before, boundary, file);
+                capsule = Optional.of(note(session, file, exported));
+                // What begins with the compacted conversation was made of it.
+                passed = boundary.filter(parted -> exported.markDigest().equals(Optional.of(parted.markDigest())));
             } catch (GatewayException e) {
                 failure = Optional.of(e);
             }
@@ -68,30 +78,33 @@ public record Checkpoint(SessionState state, Optional<GatewayException> capsule)
         Notes kept = notes.objective().isPresent() ? notes : before.flatMap(state -> state.notes().objective()).map(notes::withObjective).orElse(notes);
         SessionState state = new SessionState(session.id(), before.flatMap(SessionState::parent), before.map(SessionState::createdAt).orElse(now), now, kept, revision, artifacts,
                 source.map(Source::note).or(() -> before.flatMap(SessionState::gateway)), capsule, before.flatMap(SessionState::lastResume));
-        session.write(state);
+        session.write(state, passed);
         return new Checkpoint(state, failure);
     }
 
-    private static CapsuleNote fetch(OpenSession session, Source source, Optional<SessionState> before) throws IOException {
-        Path file = session.newCapsule();
-        GatewayClient.Exported exported = source.whole ? source.client.export(source.note.slot(), session.id(), file) : fetchNew(session, source, before, file);
+    private static GatewayClient.Exported fetch(OpenSession session, Source source, Optional<SessionState> before, Optional<CapsuleBoundary> boundary, Path file) throws IOException {
+        OptionalLong mark = boundary.map(parted -> OptionalLong.of(parted.markTokens())).orElse(OptionalLong.empty());
+        return source.whole ? source.client.export(source.note.slot(), session.id(), mark, file) : fetchNew(session, source, before, mark, file);
+    }
+
+    private static CapsuleNote note(OpenSession session, Path file, GatewayClient.Exported exported) {
         Manifest manifest = exported.summary().manifest();
         return new CapsuleNote(file.getFileName().toString(), exported.id(), session.id(), manifest.codec().toString(), manifest.layout().layers(), exported.tokens(), exported.bytes(),
-                exported.chunks().size(), exported.receivedBytes(), exported.stateBytes(), exported.expires(), exported.prefillRate());
+                exported.chunks().size(), exported.receivedBytes(), exported.stateBytes(), exported.expires(), exported.prefillRate(), exported.contextTokens());
     }
 
     /** What any session has already need not be sent. The store is this program's until the capsule is there, so that nothing is collected that it goes on from. */
-    private static GatewayClient.Exported fetchNew(OpenSession session, Source source, Optional<SessionState> before, Path file) throws IOException {
+    private static GatewayClient.Exported fetchNew(OpenSession session, Source source, Optional<SessionState> before, OptionalLong mark, Path file) throws IOException {
         LocalChunks local = session.chunks();
         try (ChunkStore store = local.write(source.mostBytes)) {
             Collection<ChunkRef> known = isDoubtful(before) ? List.of() : local.needed().values();
             try {
-                GatewayClient.Exported exported = source.client.export(source.note.slot(), session.id(), known, store, file);
+                GatewayClient.Exported exported = source.client.export(source.note.slot(), session.id(), mark, known, store, file);
                 local.collectIfWasteful(store);
                 return exported;
             } catch (StoreFullException e) {
                 local.collect(store, true);
-                return source.client.export(source.note.slot(), session.id(), known, store, file);
+                return source.client.export(source.note.slot(), session.id(), mark, known, store, file);
             }
         } catch (StoreBusyException e) {
             throw new GatewayException("store-busy", e.getMessage());

@@ -1,6 +1,7 @@
 package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.sessions.chunks.LocalChunks;
+import dev.kvcapsule.sessions.row.CapsuleBoundary;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
@@ -39,6 +40,16 @@ public final class OpenSession implements AutoCloseable {
         return sessions.read(id);
     }
 
+    /** How far its capsule holds since it was compacted; empty if all of it does, or nobody could tell. */
+    public Optional<CapsuleBoundary> boundary() throws IOException {
+        return sessions.store().load(id).flatMap(row -> row.compaction().boundary());
+    }
+
+    /** Gives the database to others while something else takes long. */
+    void pause() {
+        sessions.store().pause();
+    }
+
     /** A file for a new capsule, which no state names yet. */
     public Path newCapsule() {
         byte[] name = new byte[NAME_BYTES];
@@ -58,7 +69,12 @@ public final class OpenSession implements AutoCloseable {
 
     /** Makes that state the checkpoint, and removes capsules that it does not name. */
     public void write(SessionState state) throws IOException {
-        sessions.write(state);
+        write(state, Optional.empty());
+    }
+
+    /** The same with a capsule that was made after the compaction which left that boundary: all of it holds. */
+    void write(SessionState state, Optional<CapsuleBoundary> passed) throws IOException {
+        sessions.write(state, passed);
         sweep(state);
     }
 

@@ -2,13 +2,10 @@ package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.sessions.store.SessionStore;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -19,9 +16,6 @@ import java.util.Optional;
  * stays.
  */
 public final class Purge {
-    /** The header of a sealed capsule, with its wrapped keys, is much smaller. */
-    private static final int HEAD_BYTES = 1 << 20;
-
     /** Revokes a capsule. */
     public interface Revoker {
         /** @param id 16 bytes */
@@ -68,7 +62,7 @@ public final class Purge {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
             for (Path file : files) {
                 if (overwrite && Files.isRegularFile(file)) {
-                    overwrite(file);
+                    Overwriting.head(file);
                 }
                 Files.deleteIfExists(file);
                 capsules += file.getFileName().toString().endsWith(".kvc") ? 1 : 0;
@@ -78,16 +72,5 @@ public final class Purge {
         }
         Files.deleteIfExists(folder);
         return capsules;
-    }
-
-    private static void overwrite(Path file) throws IOException {
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-            ByteBuffer zeros = ByteBuffer.allocate((int) Math.min(channel.size(), HEAD_BYTES));
-            channel.position(0);
-            while (zeros.hasRemaining()) {
-                channel.write(zeros);
-            }
-            channel.force(true);
-        }
     }
 }

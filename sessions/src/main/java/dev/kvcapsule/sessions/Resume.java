@@ -2,6 +2,7 @@ package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.CapsuleSummary;
 import dev.kvcapsule.engine.seal.PublicOpening;
@@ -9,6 +10,7 @@ import dev.kvcapsule.serving.files.InputFile;
 import dev.kvcapsule.sessions.chunks.PartsSource;
 import dev.kvcapsule.sessions.gateway.GatewayClient;
 import dev.kvcapsule.sessions.gateway.GatewayException;
+import dev.kvcapsule.sessions.row.CapsuleBoundary;
 import dev.kvcapsule.sessions.workspace.Git;
 import dev.kvcapsule.sessions.workspace.Revision;
 import java.io.IOException;
@@ -101,7 +103,7 @@ public record Resume(SessionState state, List<String> drift, ResumeNote outcome)
             if (wish.client.isEmpty()) {
                 return ResumeNote.prefill(now, "no-gateway", "no gateway is known: give --gateway and --token-file", 0);
             }
-            return wish.dry ? looked(session, file, now) : restored(session, note, file, wish, now, start);
+            return new Attempt(session, note, file, wish, now, start).outcome();
         } catch (GatewayException e) {
             return ResumeNote.prefill(now, e.code(), e.getMessage(), since(start));
         } catch (CapsuleRefusedException e) {
@@ -113,36 +115,66 @@ public record Resume(SessionState state, List<String> drift, ResumeNote outcome)
         }
     }
 
-    /** Without a gateway, which alone can open it, whether the capsule is whole can be seen. */
-    private static ResumeNote looked(OpenSession session, Path file, Instant now) throws IOException {
-        try (InputFile in = InputFile.open(file); PublicOpening opening = PublicOpening.showing()) {
-            CapsuleSummary.read(CapsuleReader.of(in.bytes(), opening));
-            if (!opening.claims().chunks().isEmpty() && !PartsSource.areThere(file, session.chunks())) {
-                return lostChunks(now);
+    /** One try to use a capsule. */
+    private record Attempt(OpenSession session, CapsuleNote note, Path file, Wish wish, Instant now, long start) {
+        ResumeNote outcome() throws IOException {
+            Optional<CapsuleBoundary> boundary = session.boundary();
+            Optional<CapsuleCut> cut = CapsuleCut.of(note, boundary);
+            if (cut.isPresent() && cut.get().keptTokens() == 0) {
+                return ResumeNote.prefill(now, "compacted", "the compacted conversation begins with none of the capsule's tokens", 0);
             }
-            return new ResumeNote(now, ResumeNote.RESTORED, "dry-run", "the capsule is whole and would be sent", OptionalLong.empty(), OptionalLong.empty(), 0, OptionalDouble.empty());
+            Optional<GatewayClient.Prefix> prefix = cut.map(at -> new GatewayClient.Prefix(at.keptTokens(), boundary.orElseThrow().digest()));
+            if (wish.dry) {
+                return looked(cut);
+            }
+            try {
+                return restored(prefix, cut, "");
+            } catch (GatewayException e) {
+                if (prefix.isEmpty() || !e.code().equals(RefusalCode.WRONG_PREFIX.label())) {
+                    throw e;
+                }
+                // Its agent's prompts begin otherwise than was counted, with tools perhaps: what both have in common the server finds.
+                return restored(Optional.empty(), Optional.empty(), "; as a whole, since it begins with other tokens than were counted when the session was compacted");
+            }
         }
-    }
 
-    private static ResumeNote lostChunks(Instant now) {
-        return ResumeNote.prefill(now, "lost", "a chunk that the capsule goes on from is not there any more, or damaged: 'capsule store verify' tells", 0);
-    }
-
-    private static ResumeNote restored(OpenSession session, CapsuleNote note, Path file, Wish wish, Instant now, long start) throws IOException {
-        if (note.chunks() == 0) {
-            return restored(note, wish.client.get().restore(wish.slot, note.session(), file, wish.fork), now, start);
+        /** Without a gateway, which alone can open it, whether the capsule is whole can be seen. */
+        private ResumeNote looked(Optional<CapsuleCut> cut) throws IOException {
+            try (InputFile in = InputFile.open(file); PublicOpening opening = PublicOpening.showing()) {
+                CapsuleSummary.read(CapsuleReader.of(in.bytes(), opening));
+                if (!opening.claims().chunks().isEmpty() && !PartsSource.areThere(file, session.chunks(), wanted(cut))) {
+                    return lostChunks();
+                }
+                return new ResumeNote(now, ResumeNote.RESTORED, "dry-run", "the capsule is whole and would be sent", OptionalLong.empty(), OptionalLong.empty(), 0, OptionalDouble.empty(), cut);
+            }
         }
-        try (PartsSource parts = PartsSource.open(file, session.chunks()).orElse(null)) {
-            return parts == null ? lostChunks(now) : restored(note, wish.client.get().restore(wish.slot, note.session(), parts, wish.fork), now, start);
-        }
-    }
 
-    private static ResumeNote restored(CapsuleNote note, GatewayClient.Restored restored, Instant now, long start) {
-        double seconds = since(start);
-        OptionalDouble rate = restored.prefillRate().isPresent() ? restored.prefillRate() : note.prefillRate();
-        OptionalDouble prefill = rate.isPresent() && restored.tokensReused().isPresent() ? OptionalDouble.of(restored.tokensReused().getAsLong() / rate.getAsDouble()) : OptionalDouble.empty();
-        String message = "slot " + restored.slot() + (restored.code().equals("ok") ? " holds " + restored.tokens() + " tokens"
-                : ": the server took the state and evaluated its tokens anyway, as it does for models with a sliding window or a recurrent state");
-        return new ResumeNote(now, restored.verdict(), restored.code(), message, restored.tokensReused(), restored.tokensEvaluated(), seconds, prefill);
+        private static long wanted(Optional<CapsuleCut> cut) {
+            return cut.map(CapsuleCut::keptTokens).orElse(Long.MAX_VALUE);
+        }
+
+        private ResumeNote lostChunks() {
+            return ResumeNote.prefill(now, "lost", "a chunk that the capsule goes on from is not there any more, or damaged: 'capsule store verify' tells", 0);
+        }
+
+        private ResumeNote restored(Optional<GatewayClient.Prefix> prefix, Optional<CapsuleCut> cut, String remark) throws IOException {
+            GatewayClient client = wish.client.get();
+            GatewayClient.Wanted wanted = new GatewayClient.Wanted(wish.slot, note.session(), wish.fork, prefix);
+            if (note.chunks() == 0) {
+                return restored(client.restore(wanted, file), cut, remark);
+            }
+            try (PartsSource parts = PartsSource.open(file, session.chunks(), wanted(cut)).orElse(null)) {
+                return parts == null ? lostChunks() : restored(client.restore(wanted, parts), cut, remark);
+            }
+        }
+
+        private ResumeNote restored(GatewayClient.Restored restored, Optional<CapsuleCut> cut, String remark) {
+            double seconds = since(start);
+            OptionalDouble rate = restored.prefillRate().isPresent() ? restored.prefillRate() : note.prefillRate();
+            OptionalDouble prefill = rate.isPresent() && restored.tokensReused().isPresent() ? OptionalDouble.of(restored.tokensReused().getAsLong() / rate.getAsDouble()) : OptionalDouble.empty();
+            String message = "slot " + restored.slot() + (restored.code().equals("ok") ? " holds " + restored.tokens() + " tokens"
+                    : ": the server took the state and evaluated its tokens anyway, as it does for models with a sliding window or a recurrent state") + remark;
+            return new ResumeNote(now, restored.verdict(), restored.code(), message, restored.tokensReused(), restored.tokensEvaluated(), seconds, prefill, cut);
+        }
     }
 }

@@ -5,6 +5,7 @@ import dev.kvcapsule.sessions.fields.Fields;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
@@ -19,9 +20,10 @@ import java.util.OptionalLong;
  * @param tokensEvaluated tokens that it evaluated nonetheless
  * @param seconds from the first byte of the capsule until the slot was ready
  * @param prefillSeconds what evaluating the reused tokens would have taken, at the measured rate; empty if none was measured
+ * @param cut where the capsule was cut, since the conversation has been compacted; empty if it was used as a whole
  */
 public record ResumeNote(Instant at, String verdict, String code, String message, OptionalLong tokensReused, OptionalLong tokensEvaluated, double seconds,
-        OptionalDouble prefillSeconds) {
+        OptionalDouble prefillSeconds, Optional<CapsuleCut> cut) {
     /** The cache is in the slot, and is reused. */
     public static final String RESTORED = "restored";
 
@@ -29,7 +31,7 @@ public record ResumeNote(Instant at, String verdict, String code, String message
     public static final String PREFILL = "prefill";
 
     static ResumeNote prefill(Instant at, String code, String message, double seconds) {
-        return new ResumeNote(at, PREFILL, code, message, OptionalLong.empty(), OptionalLong.empty(), seconds, OptionalDouble.empty());
+        return new ResumeNote(at, PREFILL, code, message, OptionalLong.empty(), OptionalLong.empty(), seconds, OptionalDouble.empty(), Optional.empty());
     }
 
     /** What was gained: negative if the capsule took longer than evaluating would have. */
@@ -40,8 +42,10 @@ public record ResumeNote(Instant at, String verdict, String code, String message
     static ResumeNote read(Fields fields) throws MalformedDataException {
         // Computed from the others.
         fields.real("prefill_seconds_saved");
+        Optional<Fields> cut = fields.object("cut");
         return new ResumeNote(fields.time("at").orElse(Instant.EPOCH), fields.required("verdict"), fields.required("code"), fields.text("message").orElse(""),
-                fields.number("tokens_reused"), fields.number("tokens_evaluated"), fields.real("seconds").orElse(0), fields.real("prefill_seconds"));
+                fields.number("tokens_reused"), fields.number("tokens_evaluated"), fields.real("seconds").orElse(0), fields.real("prefill_seconds"),
+                cut.isPresent() ? Optional.of(CapsuleCut.read(cut.get())) : Optional.empty());
     }
 
     /** The fields by name; null where nothing was measured. */
@@ -56,6 +60,7 @@ public record ResumeNote(Instant at, String verdict, String code, String message
         map.put("seconds", seconds);
         map.put("prefill_seconds", prefillSeconds.isPresent() ? prefillSeconds.getAsDouble() : null);
         map.put("prefill_seconds_saved", prefillSecondsSaved().isPresent() ? prefillSecondsSaved().getAsDouble() : null);
+        cut.ifPresent(known -> map.put("cut", known.toMap()));
         return map;
     }
 }

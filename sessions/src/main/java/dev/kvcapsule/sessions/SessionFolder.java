@@ -2,6 +2,7 @@ package dev.kvcapsule.sessions;
 
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.sessions.chunks.LocalChunks;
+import dev.kvcapsule.sessions.row.CapsuleBoundary;
 import dev.kvcapsule.sessions.row.CheckpointState;
 import dev.kvcapsule.sessions.row.Session;
 import dev.kvcapsule.sessions.store.SessionEdit;
@@ -16,6 +17,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -42,9 +44,9 @@ public final class SessionFolder {
         return folder.resolve(id);
     }
 
-    /** Names of all sessions with a checkpoint, in order. */
-    public List<String> list() throws IOException {
-        return store.list(Integer.MAX_VALUE).stream().filter(session -> session.checkpoint().isPresent()).map(Session::id).sorted().toList();
+    /** Rows of all sessions with a checkpoint, by their names in order. */
+    public List<Session> list() throws IOException {
+        return store.list(Integer.MAX_VALUE).stream().filter(session -> session.checkpoint().isPresent()).sorted(Comparator.comparing(Session::id)).toList();
     }
 
     /**
@@ -55,10 +57,17 @@ public final class SessionFolder {
      */
     public Optional<SessionState> read(String id) throws IOException {
         Session.checkId(id);
-        Optional<CheckpointState> found = store.load(id).flatMap(Session::checkpoint);
+        Optional<Session> row = store.load(id);
+        return row.isEmpty() ? Optional.empty() : state(row.get());
+    }
+
+    /** The last checkpoint of a row; as {@link #read}. */
+    public static Optional<SessionState> state(Session row) throws MalformedDataException {
+        Optional<CheckpointState> found = row.checkpoint();
         if (found.isEmpty()) {
             return Optional.empty();
         }
+        String id = row.id();
         try {
             SessionState state = SessionState.of(found.get().state());
             if (!state.id().equals(id)) {
@@ -75,13 +84,17 @@ public final class SessionFolder {
         return LocalChunks.beside(folder);
     }
 
-    /** Makes that state a session's checkpoint, in one step. */
-    void write(SessionState state) throws IOException {
+    /** Makes that state a session's checkpoint, in one step. @param passed a boundary that its capsule does not have any more */
+    void write(SessionState state, Optional<CapsuleBoundary> passed) throws IOException {
         CheckpointState checkpoint = new CheckpointState(state.toMap(), Optional.empty(), Optional.empty(), state.checkpointAt(), SessionState.SCHEMA);
         if (!store.exists(state.id())) {
             create(state.id());
         }
-        store.edit(state.id(), OptionalLong.empty(), locked -> SessionEdit.of(locked.session().withCheckpoint(Optional.of(checkpoint))));
+        store.edit(state.id(), OptionalLong.empty(), locked -> {
+            Session row = locked.session().withCheckpoint(Optional.of(checkpoint));
+            boolean isPassed = passed.isPresent() && row.compaction().boundary().equals(passed);
+            return SessionEdit.of(isPassed ? row.withCompaction(row.compaction().withoutBoundary()) : row);
+        });
     }
 
     private void create(String id) throws IOException {
@@ -116,9 +129,9 @@ public final class SessionFolder {
     /** Names of the sessions whose checkpoint names that capsule, too. */
     List<String> sharing(String id, CapsuleNote note) throws IOException {
         List<String> others = new ArrayList<>();
-        for (String other : list()) {
-            if (!other.equals(id) && read(other).flatMap(SessionState::capsule).map(CapsuleNote::id).filter(note.id()::equals).isPresent()) {
-                others.add(other);
+        for (Session other : list()) {
+            if (!other.id().equals(id) && state(other).flatMap(SessionState::capsule).map(CapsuleNote::id).filter(note.id()::equals).isPresent()) {
+                others.add(other.id());
             }
         }
         return others;

@@ -53,7 +53,7 @@ class SessionStateTest {
         SessionState state = new SessionState("s1", Optional.of("s0"), now, now, notes, Optional.of(new Revision("/w", Optional.of("https://host/r"), Optional.of("main"),
                 Optional.of("abc"), true, "00ff")), List.of(new Artifact("out/model.gguf", Optional.of("aa"), OptionalLong.of(7))),
                 Optional.of(new GatewayNote("https://h:1", Optional.empty(), new ClientTls(Optional.of(Path.of("/ca")), Optional.of(new ClientTls.Identity(Path.of("/c"), Path.of("/k")))), 3)), Optional.of(new CapsuleNote("capsule-00ff.kvc", "id", "s0", "lossless", 30, 4096, 10, 100, now, OptionalDouble.of(64.5))),
-                Optional.of(new ResumeNote(now, ResumeNote.RESTORED, "ok", "m", OptionalLong.of(4095), OptionalLong.of(1), 2.5, OptionalDouble.of(63.5))));
+                Optional.of(new ResumeNote(now, ResumeNote.RESTORED, "ok", "m", OptionalLong.of(4095), OptionalLong.of(1), 2.5, OptionalDouble.of(63.5), Optional.of(new CapsuleCut(507, 241, 406)))));
         assertEquals(state, SessionState.parse(state.toJson()));
         assertEquals(61.0, state.lastResume().orElseThrow().prefillSecondsSaved().orElseThrow());
         SessionState bare = new SessionState("s1", Optional.empty(), now, now, Notes.NONE, Optional.empty(), List.of(), Optional.empty(), Optional.empty(), Optional.empty());

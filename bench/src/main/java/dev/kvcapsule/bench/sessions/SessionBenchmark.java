@@ -123,7 +123,7 @@ public class SessionBenchmark {
         /** Makes it. */
         @Setup(Level.Invocation)
         public void make(SessionBenchmark benchmark) throws IOException {
-            id = benchmark.store.fork(benchmark.id, Optional.empty(), Ulid.next()).id();
+            id = benchmark.grown();
         }
 
         /** Removes it. */

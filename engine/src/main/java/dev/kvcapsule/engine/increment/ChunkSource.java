@@ -21,6 +21,6 @@ public interface ChunkSource {
      */
     Optional<MemorySegment> find(ChunkRef chunk, SegmentAllocator memory) throws IOException;
 
-    /** Hears that the last one has been asked for, before anything is used. */
+    /** Hears that the capsule's last one has been asked for, before anything is used; not called where only the first tokens are wanted. */
     default void end() throws IOException {}
 }

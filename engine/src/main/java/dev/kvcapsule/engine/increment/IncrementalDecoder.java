@@ -3,6 +3,7 @@ package dev.kvcapsule.engine.increment;
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.cache.CacheLayout;
+import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.pipeline.CacheSink;
@@ -47,22 +48,25 @@ public final class IncrementalDecoder {
     }
 
     /**
-     * Decodes everything. The tail's blobs must have been read before.
+     * Decodes everything, or the first tokens: then chunks that hold none of them are not asked for. The tail is checked in any case. Its blobs must have been read before.
      *
-     * @param target a cache of {@link #layout}, possibly in another memory order
+     * @param target a cache of {@link #layout}, possibly in another memory order; or of a prefix of it
      * @param chunks where chunks are
      * @return what the trailers of all parts say together
      * @throws CapsuleRefusedException if a part is missing, refused or damaged; {@code target} has then been told to forget everything
      */
     public Trailer decode(CacheSink target, ChunkSource chunks, PipelineOptions options) throws IOException {
         try {
-            long all = whole.tensorBytes();
-            long ofTail = reader.manifest().layout().tensorBytes();
+            long all = target.layout().tensorBytes();
+            long ofTail = Math.min(all, reader.manifest().layout().tensorBytes());
             Progress progress = options.progress();
-            Trailer trailer = tail.decode(target, Math.toIntExact(opening.claims().chunkTokens()), options.with((done, total) -> progress.update(done, all)));
-            List<Trailer> pieces = PieceDecoder.decode(opening.claims().chunks().size(), (number, memory) -> find(number, memory, chunks), target,
-                    options.with((done, total) -> progress.update(ofTail + done, all)));
-            chunks.end();
+            Trailer trailer = tail.decode(target, Math.toIntExact(opening.claims().chunkTokens()), options.with((done, total) -> progress.update(Math.min(done, all), all)));
+            int wanted = wanted(target.layout());
+            List<Trailer> pieces = PieceDecoder.decode(wanted, (number, memory) -> find(number, memory, chunks), target,
+                    options.with((done, total) -> progress.update(Math.min(ofTail + done, all), all)));
+            if (wanted == opening.claims().chunks().size()) {
+                chunks.end();
+            }
             for (Trailer piece : pieces) {
                 trailer = trailer.and(piece);
             }
@@ -81,6 +85,16 @@ public final class IncrementalDecoder {
      */
     public Trailer verify(ChunkSource chunks, PipelineOptions options) throws IOException {
         return decode(CacheSink.nowhere(whole), chunks, options);
+    }
+
+    /** How many chunks hold tokens that a cache has room for. */
+    private int wanted(CacheLayout target) {
+        int room = target.subCaches().stream().mapToInt(SubCache::cells).max().orElse(0);
+        int count = 0;
+        while (count < opening.claims().chunks().size() && opening.claims().firstToken(count) < room) {
+            count++;
+        }
+        return count;
     }
 
     private PieceDecoder.Piece find(int number, SegmentAllocator memory, ChunkSource chunks) throws IOException {

@@ -12,12 +12,13 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /** Changes to a registry: keys are made, rotated, revoked, destroyed, imported. Every file is replaced by renaming, every change made under the folder's lock. */
 public final class KeyLifecycle {
     private static final SecureRandom RANDOM = new SecureRandom();
     private static final int TENANT_KEY_BYTES = 32;
-    private static final int CAPSULE_ID_BYTES = 16;
+    private static final Pattern CAPSULE_ID = Pattern.compile("[0-9a-f]{32}");
 
     private final KeyFiles files;
     private final SecretStore secrets;
@@ -222,13 +223,20 @@ public final class KeyLifecycle {
      * @param id 16 bytes
      */
     public void revokeCapsule(byte[] id) throws IOException {
-        if (id.length != CAPSULE_ID_BYTES) {
-            throw new KeyException("the id of a capsule has 16 bytes, 32 hexadecimal digits");
-        }
         revokeCapsules(Set.of(HexFormat.of().formatHex(id)));
     }
 
-    private void revokeCapsules(Set<String> ids) throws IOException {
+    /**
+     * Revokes capsules, all of them or none.
+     *
+     * @param ids 32 hexadecimal digits each, lower case
+     */
+    public void revokeCapsules(Set<String> ids) throws IOException {
+        for (String id : ids) {
+            if (!CAPSULE_ID.matcher(id).matches()) {
+                throw new KeyException("the id of a capsule has 16 bytes, 32 hexadecimal digits");
+            }
+        }
         files.changing(() -> {
             Set<String> revoked = files.revokedCapsules();
             if (revoked.addAll(ids)) {

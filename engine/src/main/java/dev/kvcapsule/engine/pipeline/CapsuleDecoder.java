@@ -71,7 +71,7 @@ public final class CapsuleDecoder {
     /**
      * The same for a capsule that holds a piece of the target's tokens.
      *
-     * @param target a cache whose layers are the manifest's, with at least so many tokens
+     * @param target a cache whose layers are the manifest's; tokens that it has no room for are checked, as far as that takes no decoding, and forgotten
      * @param firstToken of the target, in token order, that the capsule's first one is
      */
     public Trailer decode(CacheSink target, int firstToken, PipelineOptions options) throws IOException {
@@ -228,6 +228,14 @@ public final class CapsuleDecoder {
             long bytes = frame.payload().byteSize() + frame.tag().byteSize();
             this.frame = frame.movedTo(memory.atLeast(bytes));
         }
+
+        /** A frame that nobody wants the contents of: its checksum, or its place in the Merkle tree, which the trailer decides about. */
+        void check(FrameOpener opener) throws IOException {
+            leaf = opener.leaf(frame);
+            if (frame.tag().byteSize() == 0) {
+                frame.verify();
+            }
+        }
     }
 
     /**
@@ -274,6 +282,10 @@ public final class CapsuleDecoder {
 
         @Override
         public void work(DecodeSlot slot) throws IOException {
+            if (output.keepsNothing(slot.tile)) {
+                slot.check(opener);
+                return;
+            }
             List<TileTensor> tensors = output.open(slot.tile);
             CapsuleDecoder.decode(coders, opener, slot, tensors, toHost);
             output.commit(slot.tile, tensors);

@@ -36,6 +36,11 @@ final class TileOutput {
         this.own = new TileShapes(sink.layout());
     }
 
+    /** Whether the sink holds none of a tile's tokens. */
+    boolean keepsNothing(Tile tile) {
+        return tile.tokens() > 0 && kept(tile) == 0;
+    }
+
     /** The tile's tensors, to be decoded into; {@link #commit} brings them home. */
     List<TileTensor> open(Tile tile) {
         boolean whole = kept(tile) == tile.tokens();

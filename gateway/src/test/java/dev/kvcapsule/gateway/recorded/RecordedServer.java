@@ -31,6 +31,10 @@ public final class RecordedServer implements AutoCloseable {
 
     /** Bodies of completions, as they arrived. */
     public final List<JsonObject> completions = new CopyOnWriteArrayList<>();
+    /** Bodies of chat completions. */
+    public final List<JsonObject> chats = new CopyOnWriteArrayList<>();
+    /** Whether prompts of chats are too long for it. */
+    public volatile boolean dumb;
     /** Numbers of slots that were erased. */
     public final List<Integer> erased = new CopyOnWriteArrayList<>();
     /** Answers that the other side cut off. */
@@ -86,13 +90,24 @@ public final class RecordedServer implements AutoCloseable {
         if (path.equals("/health")) {
             json(response, 200, new JsonObject().put("status", "ok"));
         } else if (path.equals("/props")) {
-            json(response, 200, new JsonObject().put("total_slots", slots.size()));
+            json(response, 200, new JsonObject().put("total_slots", slots.size()).put("default_generation_settings", new JsonObject().put("n_ctx", 4096)));
         } else if (path.startsWith("/slots/")) {
             slot(response, Integer.parseInt(path.substring("/slots/".length())), request.getParam("action"), new JsonObject(body).getString("filename"));
         } else if (path.equals("/completion")) {
             completion(response, new JsonObject(body));
         } else if (path.equals("/tokenize")) {
-            json(response, 200, new JsonObject().put("tokens", new JsonArray().add(body.length())));
+            JsonArray ids = new JsonArray();
+            // Words stand for tokens.
+            for (String word : new JsonObject(body).getString("content", "").split("\\s+")) {
+                ids.add(word.hashCode() & 0xffff);
+            }
+            json(response, 200, new JsonObject().put("tokens", ids));
+        } else if (path.equals("/apply-template")) {
+            StringBuilder prompt = new StringBuilder();
+            new JsonObject(body).getJsonArray("messages").forEach(one -> prompt.append(((JsonObject) one).getString("role")).append(" : ").append(((JsonObject) one).getString("content")).append('\n'));
+            json(response, 200, new JsonObject().put("prompt", prompt.toString()));
+        } else if (path.equals("/v1/chat/completions")) {
+            chat(response, new JsonObject(body));
         } else {
             json(response, 404, new JsonObject().put("error", new JsonObject().put("code", 404).put("message", "File Not Found").put("type", "not_found_error")));
         }
@@ -136,6 +151,16 @@ public final class RecordedServer implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private void chat(HttpServerResponse response, JsonObject body) {
+        chats.add(body);
+        if (dumb) {
+            json(response, 400, new JsonObject().put("error", new JsonObject().put("code", 400).put("message", "the request exceeds the available context size").put("type", "exceed_context_size_error")));
+            return;
+        }
+        setSlot(body.getInteger("id_slot", 0), new byte[] {1});
+        json(response, 200, new JsonObject().put("choices", new JsonArray().add(new JsonObject().put("message", new JsonObject().put("role", "assistant").put("content", "They asked.")))));
     }
 
     private void completion(HttpServerResponse response, JsonObject body) {

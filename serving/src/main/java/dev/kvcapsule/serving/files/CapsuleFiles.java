@@ -112,17 +112,19 @@ public final class CapsuleFiles {
      *
      * @param reader the capsule's, has not been read from yet
      * @param opening what it is opened with: {@link CapsuleOpening#incremental}
-     * @param chunks where the chunks are; asked when the capsule itself has been read to its end
+     * @param chunks where the chunks are; asked when the capsule itself has been read to its end, and only for those of the tokens that are wanted
+     * @param tokens how many tokens to restore; empty for all
      * @param out as for {@link #decode(CapsuleReader, Optional, OptionalInt, FileChannel, PipelineOptions)}
      * @throws dev.kvcapsule.engine.CapsuleRefusedException if a part is missing or may not be restored
+     * @throws UnsupportedOperationException if the cache cannot be written in that format or cut there
      */
-    public static DecodeReport decode(CapsuleReader reader, CapsuleOpening opening, ChunkSource chunks, Optional<String> format, FileChannel out, PipelineOptions options)
-            throws IOException {
+    public static DecodeReport decode(CapsuleReader reader, CapsuleOpening opening, ChunkSource chunks, Optional<String> format, OptionalInt tokens, FileChannel out,
+            PipelineOptions options) throws IOException {
         IncrementalDecoder decoder = new IncrementalDecoder(reader, opening);
         try (Arena arena = Arena.ofShared()) {
             List<MemorySegment> blobs = reader.blobs(arena);
             try {
-                CacheFormats.Choice choice = format.isPresent() ? CacheFormats.choose(format.get(), OptionalInt.empty()) : CacheFormats.same(decoder.layout(), OptionalInt.empty());
+                CacheFormats.Choice choice = format.isPresent() ? CacheFormats.choose(format.get(), tokens) : CacheFormats.same(decoder.layout(), tokens);
                 CacheSink sink = CacheFileSink.create(choice.format().plan(decoder.layout(), blobs, choice.target()), out);
                 Trailer trailer = decoder.decode(sink, chunks, options);
                 return new DecodeReport(reader.manifest(), Optional.of(trailer), sink.layout(), out.size());

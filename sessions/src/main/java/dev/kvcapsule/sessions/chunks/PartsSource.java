@@ -46,7 +46,12 @@ public final class PartsSource implements AutoCloseable {
      * @return empty if one of them is not there any more, or is damaged
      */
     public static Optional<PartsSource> open(Path capsule, LocalChunks local) throws IOException {
-        List<ChunkRef> chunks = CapsuleFile.chunks(capsule);
+        return open(capsule, local, Long.MAX_VALUE);
+    }
+
+    /** The same of the chunks of the first tokens. @param tokens how many: what holds none of them is not looked for */
+    public static Optional<PartsSource> open(Path capsule, LocalChunks local, long tokens) throws IOException {
+        List<ChunkRef> chunks = first(CapsuleFile.chunks(capsule), tokens);
         StoreReader store = local.read();
         List<MemorySegment> found = new ArrayList<>();
         boolean done = false;
@@ -67,9 +72,17 @@ public final class PartsSource implements AutoCloseable {
         }
     }
 
-    /** Whether all chunks of a session's capsule are there, whole. */
-    public static boolean areThere(Path capsule, LocalChunks local) throws IOException {
-        Optional<PartsSource> parts = open(capsule, local);
+    private static List<ChunkRef> first(List<ChunkRef> chunks, long tokens) {
+        int count = 0;
+        for (long before = 0; count < chunks.size() && before < tokens; count++) {
+            before += chunks.get(count).tokens();
+        }
+        return chunks.subList(0, count);
+    }
+
+    /** Whether the chunks of a session's capsule are there, whole. @param tokens as for {@link #open(Path, LocalChunks, long)} */
+    public static boolean areThere(Path capsule, LocalChunks local, long tokens) throws IOException {
+        Optional<PartsSource> parts = open(capsule, local, tokens);
         if (parts.isPresent()) {
             parts.get().close();
         }

@@ -1,8 +1,11 @@
 package dev.kvcapsule.sessions.compaction;
 
+import dev.kvcapsule.sessions.row.CapsuleBoundary;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /** What a compaction says of itself while it goes on. */
 public sealed interface CompactionEvent {
@@ -39,8 +42,17 @@ public sealed interface CompactionEvent {
      * @param tokens how long the conversation was when it was last measured
      * @param messages how many messages it stands for
      * @param count how often the session has been compacted
+     * @param boundary how far a capsule of the conversation before still holds; empty if nobody could tell
+     * @param summarizer who wrote the summary
+     * @param notes what went otherwise than wanted, a line each
      */
-    record Completed(String sessionId, String summaryId, long tokens, int messages, long count) implements CompactionEvent {
+    record Completed(String sessionId, String summaryId, long tokens, int messages, long count, Optional<CapsuleBoundary> boundary, String summarizer, List<String> notes)
+            implements CompactionEvent {
+        /** Copies the list. */
+        public Completed {
+            notes = List.copyOf(notes);
+        }
+
         @Override
         public Map<String, Object> toMap() {
             Map<String, Object> map = new LinkedHashMap<>();
@@ -50,6 +62,9 @@ public sealed interface CompactionEvent {
             map.put("tokens", tokens);
             map.put("messages", messages);
             map.put("compaction_count", count);
+            map.put("summarizer", summarizer);
+            map.put("capsule_boundary", boundary.map(CapsuleBoundary::toMap).orElse(null));
+            map.put("notes", notes);
             return map;
         }
     }

@@ -66,6 +66,21 @@ public record CompactionPlan(int frozen, List<Message> replaced, List<String> pr
         return Optional.of(new CompactionPlan(frozen, replaced, preserved, previous, goal));
     }
 
+    /** The view with a summary where the first of what goes was. */
+    List<Message> applied(List<Message> messages, Message summary) {
+        Set<String> gone = new HashSet<>();
+        replaced.forEach(message -> gone.add(message.id()));
+        List<Message> view = new ArrayList<>();
+        for (Message message : messages) {
+            if (message.id().equals(replaced.getFirst().id())) {
+                view.add(summary);
+            } else if (!gone.contains(message.id())) {
+                view.add(message);
+            }
+        }
+        return view;
+    }
+
     /** Where the last turns begin. */
     private static int tail(List<Message> messages, int frozen, int turns) {
         int left = turns;

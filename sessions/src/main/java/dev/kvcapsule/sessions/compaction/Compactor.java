@@ -1,7 +1,10 @@
 package dev.kvcapsule.sessions.compaction;
 
 import dev.kvcapsule.sessions.pending.Turns;
+import dev.kvcapsule.sessions.row.CapsuleBoundary;
 import dev.kvcapsule.sessions.row.CompactionMarker;
+import dev.kvcapsule.sessions.row.CompactionState;
+import dev.kvcapsule.sessions.row.CostData;
 import dev.kvcapsule.sessions.row.Message;
 import dev.kvcapsule.sessions.row.MessageKind;
 import dev.kvcapsule.sessions.row.Session;
@@ -12,6 +15,7 @@ import dev.kvcapsule.sessions.store.Trace;
 import dev.kvcapsule.sessions.store.VersionConflictException;
 import java.io.IOException;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -28,13 +32,24 @@ public final class Compactor {
     private final SessionStore store;
     private final CompactionSettings settings;
     private final Summarizer summarizer;
+    private final PromptTokenizer tokenizer;
     private final Consumer<CompactionEvent> listener;
 
     /** @param listener hears of every event, in the thread that compacts */
     public Compactor(SessionStore store, CompactionSettings settings, Summarizer summarizer, Consumer<CompactionEvent> listener) {
+        this(store, settings, summarizer, PromptTokenizer.NONE, listener);
+    }
+
+    /**
+     * One that also finds how far the session's capsule holds afterwards.
+     *
+     * @param tokenizer is asked for the prompt before and after; if it cannot tell, that costs the boundary only
+     */
+    public Compactor(SessionStore store, CompactionSettings settings, Summarizer summarizer, PromptTokenizer tokenizer, Consumer<CompactionEvent> listener) {
         this.store = store;
         this.settings = settings;
         this.summarizer = summarizer;
+        this.tokenizer = tokenizer;
         this.listener = listener;
     }
 
@@ -99,14 +114,15 @@ public final class Compactor {
         if (HEADING.length() + summary.length() >= before) {
             return skipped(id, CompactionEvent.Skipped.Reason.NO_GAIN, "the summary has " + summary.length() + " characters, what it would stand for " + before);
         }
-        return apply(session, plan.get(), summary, tokens);
+        return apply(session, messages, plan.get(), summary);
     }
 
     private static long length(Message message) {
         return message.content().length() + message.toolCalls().stream().mapToLong(call -> call.name().length() + call.arguments().length()).sum();
     }
 
-    private CompactionEvent apply(Session read, CompactionPlan plan, String summary, long tokens) throws IOException {
+    private CompactionEvent apply(Session read, List<Message> messages, CompactionPlan plan, String summary) throws IOException {
+        long tokens = read.cost().contextTokens();
         List<String> ids = plan.replaced().stream().map(Message::id).toList();
         CompactionMarker marker = new CompactionMarker(summary, plan.originalGoal(), plan.preservedToolCallIds(), read.permissionScope(), tokens, ids, Instant.now());
         Message message;
@@ -115,15 +131,30 @@ public final class Compactor {
         } catch (IllegalArgumentException e) {
             return skipped(read.id(), CompactionEvent.Skipped.Reason.SUMMARIZER_FAILED, e.getMessage());
         }
-        CompactionEvent.Completed completed = new CompactionEvent.Completed(read.id(), message.id(), tokens, ids.size(), read.compaction().count() + 1);
+        List<String> notes = new ArrayList<>();
+        summarizer.note().ifPresent(notes::add);
+        Optional<CapsuleBoundary> parted = parted(messages, plan.applied(messages, message), notes);
+        CompactionState state = read.compaction().after(marker.createdAt(), ids.getLast(), parted);
+        CompactionEvent.Completed completed = new CompactionEvent.Completed(read.id(), message.id(), tokens, ids.size(), state.count(), state.boundary(), summarizer.writer(), notes);
+        CostData cost = parted.isPresent() ? read.cost().measured(parted.get().promptTokens()) : read.cost().uncounted();
         try {
-            store.edit(read.id(), OptionalLong.of(read.version()), locked -> SessionEdit.of(locked.session().withCompaction(locked.session().compaction().after(marker.createdAt(), ids.getLast()))
-                    .withCost(locked.session().cost().uncounted())).remove(ids, Optional.of(message)).trace("compaction", completed.toMap()));
+            store.edit(read.id(), OptionalLong.of(read.version()), locked -> SessionEdit.of(locked.session().withCompaction(state).withCost(cost)).remove(ids, Optional.of(message))
+                    .trace("compaction", completed.toMap()));
         } catch (VersionConflictException e) {
             return skipped(read.id(), CompactionEvent.Skipped.Reason.CHANGED, e.getMessage());
         }
         listener.accept(completed);
         return completed;
+    }
+
+    /** Where the prompts part. */
+    private Optional<CapsuleBoundary> parted(List<Message> before, List<Message> after, List<String> notes) {
+        try {
+            return CapsuleBoundary.between(tokenizer.tokens(before), tokenizer.tokens(after));
+        } catch (IOException | RuntimeException e) {
+            notes.add("how far a capsule holds is not known: " + e.getMessage());
+            return Optional.empty();
+        }
     }
 
     private CompactionEvent skipped(String id, CompactionEvent.Skipped.Reason reason, String detail) throws IOException {

@@ -20,6 +20,8 @@ import java.util.Optional;
 /** Has a model write summaries, behind any endpoint that is compatible with OpenAI's chat completions. */
 public final class EndpointSummarizer implements Summarizer, AutoCloseable {
     private static final int LONGEST_ANSWER = 4 << 20;
+    private static final int CHARACTERS_A_TOKEN = 4;
+    private static final int LEAST_TOKENS = 16;
     private static final String TASK = "You summarize conversations of an agent with its user, so that the agent can go on without having read them. Keep the goal, decisions and their reasons, "
             + "facts that were found, names of files and identifiers, what failed, and what is to be done next. Leave out greetings. Write the summary only.";
 
@@ -29,16 +31,22 @@ public final class EndpointSummarizer implements Summarizer, AutoCloseable {
     private final String model;
     private final int maxTokens;
     private final Duration total;
+    private final Map<String, Object> fields;
 
     /**
      * @param endpoint {@code http://HOST:PORT} or one with a path, to which {@code /v1/chat/completions} is added
      * @param token a bearer token
      * @param model its name there
-     * @param maxTokens of a summary
+     * @param maxTokens of a summary; fewer where what it stands for is short
      * @param total how long one may take
      * @throws IllegalArgumentException if the address is none
      */
     public EndpointSummarizer(URI endpoint, Optional<String> token, String model, int maxTokens, Duration total) {
+        this(endpoint, token, model, maxTokens, total, Map.of());
+    }
+
+    /** The same with more fields in each request, such as the slot of a llama-server. */
+    public EndpointSummarizer(URI endpoint, Optional<String> token, String model, int maxTokens, Duration total, Map<String, Object> fields) {
         if (endpoint.getHost() == null || !"http".equals(endpoint.getScheme()) && !"https".equals(endpoint.getScheme())) {
             throw new IllegalArgumentException("a summarizer's endpoint is http://HOST:PORT or https://HOST:PORT");
         }
@@ -48,14 +56,15 @@ public final class EndpointSummarizer implements Summarizer, AutoCloseable {
         this.model = model;
         this.maxTokens = maxTokens;
         this.total = total;
+        this.fields = Map.copyOf(fields);
     }
 
     @Override
     public String summarize(Request request) throws IOException {
-        Map<String, Object> body = new LinkedHashMap<>();
+        Map<String, Object> body = new LinkedHashMap<>(fields);
         body.put("model", model);
         body.put("messages", List.of(Map.of("role", "system", "content", TASK), Map.of("role", "user", "content", conversation(request))));
-        body.put("max_tokens", maxTokens);
+        body.put("max_tokens", room(request));
         body.put("temperature", 0);
         HttpRequest.Builder post = HttpRequest.newBuilder(endpoint).timeout(total).header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString(Json.line(body)));
@@ -74,6 +83,18 @@ public final class EndpointSummarizer implements Summarizer, AutoCloseable {
             }
             return content(answer);
         }
+    }
+
+    /** Half of what a summary is to stand for, roughly: a longer one would be rejected, after all the time that it took. */
+    private int room(Request request) {
+        long characters = request.previous().map(String::length).orElse(0) + request.messages().stream().mapToLong(message -> message.content().length()
+                + message.toolCalls().stream().mapToLong(call -> call.name().length() + call.arguments().length()).sum()).sum();
+        return (int) Math.min(maxTokens, Math.max(LEAST_TOKENS, characters / CHARACTERS_A_TOKEN / 2));
+    }
+
+    @Override
+    public String writer() {
+        return "model";
     }
 
     private static String content(String answer) throws IOException {

@@ -38,6 +38,11 @@ public final class ExtractiveSummarizer implements Summarizer {
         return String.join("\n", kept);
     }
 
+    @Override
+    public String writer() {
+        return "extractive";
+    }
+
     private static void add(List<String> lines, Message message) {
         if (message.role() == Role.TOOL) {
             lines.add("- result: " + cut(message.content()));

@@ -23,4 +23,14 @@ public interface Summarizer {
      * @throws IOException if it cannot: the conversation stays as it is
      */
     String summarize(Request request) throws IOException;
+
+    /** Who wrote the last one, for events. */
+    default String writer() {
+        return "custom";
+    }
+
+    /** What went otherwise than wanted with the last one; empty for nothing. */
+    default Optional<String> note() {
+        return Optional.empty();
+    }
 }

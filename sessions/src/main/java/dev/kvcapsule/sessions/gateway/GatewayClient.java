@@ -10,6 +10,7 @@ import dev.kvcapsule.serving.files.AtomicOutput;
 import dev.kvcapsule.serving.files.InputFile;
 import dev.kvcapsule.serving.json.Json;
 import dev.kvcapsule.sessions.chunks.PartsSource;
+import dev.kvcapsule.sessions.compaction.TemplateTokenizer;
 import dev.kvcapsule.store.ChunkStore;
 import dev.kvcapsule.store.StoreKey;
 import java.io.IOException;
@@ -35,11 +36,12 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /** One gateway, and a token or certificate for it. Safe for use by many threads. */
-public final class GatewayClient implements AutoCloseable {
+public final class GatewayClient implements TemplateTokenizer.Server, AutoCloseable {
     private static final String CAPSULE_TYPE = "application/vnd.kvcapsule";
     private static final String PARTS_TYPE = "application/vnd.kvcapsule.parts";
     private static final int BUFFER = 1 << 20;
     private static final int LONGEST_ERROR = 64 << 10;
+    private static final int LONGEST_ANSWER = 256 << 20;
 
     private final HttpClient client;
     private final URI gateway;
@@ -91,20 +93,24 @@ public final class GatewayClient implements AutoCloseable {
      * @param receivedBytes that were sent for it
      * @param stateBytes of the state it was made of
      * @param prefillRate tokens a second that the server evaluates; empty if the gateway has not measured it
+     * @param markDigest of as many of its first tokens as was asked for; empty if nothing was, or it holds fewer, or does not tell them
+     * @param contextTokens that a slot takes; empty if the gateway does not say
      */
-    public record Exported(CapsuleSummary summary, String id, Instant expires, List<ChunkRef> chunks, long tokens, long bytes, long receivedBytes, long stateBytes, OptionalDouble prefillRate) {}
+    public record Exported(CapsuleSummary summary, String id, Instant expires, List<ChunkRef> chunks, long tokens, long bytes, long receivedBytes, long stateBytes, OptionalDouble prefillRate,
+            Optional<String> markDigest, OptionalLong contextTokens) {}
 
     /**
      * Fetches a slot as a capsule.
      *
      * @param slot of the llama-server
      * @param session that it is sealed for
+     * @param mark of how many of its first tokens the digest is wanted; empty for none
      * @param file appears when all of it is there and its frames hold together
      * @throws GatewayException if the gateway does not give it, or breaks off
      */
     @SuppressWarnings("try") // the deadline works by being open
-    public Exported export(int slot, String session, Path file) throws IOException {
-        HttpResponse<InputStream> response = send(request("slots/" + slot + "/export?session=" + encoded(session)).POST(HttpRequest.BodyPublishers.noBody()).build());
+    public Exported export(int slot, String session, OptionalLong mark, Path file) throws IOException {
+        HttpResponse<InputStream> response = send(request("slots/" + slot + "/export?session=" + encoded(session) + marked(mark)).POST(HttpRequest.BodyPublishers.noBody()).build());
         // The request's own time limit ends with the answer's head.
         try (InputStream body = response.body(); BodyDeadline deadline = new BodyDeadline(body, total)) {
             if (response.statusCode() != 200) {
@@ -120,6 +126,7 @@ public final class GatewayClient implements AutoCloseable {
      *
      * @param slot of the llama-server
      * @param session that it is sealed for
+     * @param mark of how many of its first tokens the digest is wanted; empty for none
      * @param known chunks that may be there
      * @param store takes new ones, which are on the disk before the capsule is
      * @param file appears when all of it is there and its frames hold together
@@ -127,7 +134,7 @@ public final class GatewayClient implements AutoCloseable {
      * @throws dev.kvcapsule.store.StoreFullException if new chunks have no room
      */
     @SuppressWarnings("try") // the deadline works by being open
-    public Exported export(int slot, String session, Collection<ChunkRef> known, ChunkStore store, Path file) throws IOException {
+    public Exported export(int slot, String session, OptionalLong mark, Collection<ChunkRef> known, ChunkStore store, Path file) throws IOException {
         List<Object> have = new ArrayList<>();
         for (ChunkRef chunk : known) {
             if (store.contains(new StoreKey(chunk.key()))) {
@@ -135,7 +142,7 @@ public final class GatewayClient implements AutoCloseable {
                         chunk.expires().getEpochSecond()));
             }
         }
-        HttpResponse<InputStream> response = send(request("slots/" + slot + "/export?incremental=true&session=" + encoded(session)).header("Content-Type", "application/json")
+        HttpResponse<InputStream> response = send(request("slots/" + slot + "/export?incremental=true&session=" + encoded(session) + marked(mark)).header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString(Json.line(Map.of("have", have)))).build());
         PartsReceiver parts = new PartsReceiver(store, file);
         try (InputStream body = response.body(); BodyDeadline deadline = new BodyDeadline(body, total)) {
@@ -159,6 +166,10 @@ public final class GatewayClient implements AutoCloseable {
             }
         }
         return exported;
+    }
+
+    private static String marked(OptionalLong mark) {
+        return mark.isPresent() ? "&mark=" + mark.getAsLong() : "";
     }
 
     private static Exported checked(Path file, HttpResponse<?> response, long received) throws IOException {
@@ -199,7 +210,8 @@ public final class GatewayClient implements AutoCloseable {
             return new Exported(summary, opening.claims().id(), opening.claims().expires(), chunks, summary.manifest().layout().tokens() + opening.claims().chunkTokens(),
                     in.bytes().byteSize() + chunks.stream().mapToLong(ChunkRef::bytes).sum(), received,
                     response.headers().firstValueAsLong("Capsule-State-Bytes").orElse(summary.manifest().layout().tensorBytes()),
-                    response.headers().firstValue("Capsule-Prefill-Rate").map(text -> OptionalDouble.of(Double.parseDouble(text))).orElse(OptionalDouble.empty()));
+                    response.headers().firstValue("Capsule-Prefill-Rate").map(text -> OptionalDouble.of(Double.parseDouble(text))).orElse(OptionalDouble.empty()),
+                    response.headers().firstValue("Capsule-Mark"), response.headers().firstValueAsLong("Capsule-Context-Tokens"));
         } catch (CapsuleRefusedException | MalformedDataException | NumberFormatException e) {
             throw new GatewayException("answer", "what the gateway sent is no whole capsule: " + e.getMessage());
         }
@@ -219,30 +231,82 @@ public final class GatewayClient implements AutoCloseable {
     public record Restored(String verdict, String code, int slot, long tokens, OptionalLong tokensReused, OptionalLong tokensEvaluated, OptionalDouble prefillRate) {}
 
     /**
-     * Puts a capsule into a slot.
+     * The first tokens of a capsule.
+     *
+     * @param tokens how many
+     * @param digest that they must have ({@link dev.kvcapsule.serving.PromptTokens#digest})
+     */
+    public record Prefix(long tokens, String digest) {}
+
+    /**
+     * What is wanted of a restore.
      *
      * @param slot of the llama-server; empty leaves it to the gateway
      * @param session that the capsule is sealed for
      * @param fork whether it may be taken though its session has a later one
+     * @param prefix of it that is restored; empty for all of it
+     */
+    public record Wanted(OptionalInt slot, String session, boolean fork, Optional<Prefix> prefix) {}
+
+    /**
+     * Puts a capsule into a slot.
+     *
      * @throws GatewayException if the gateway refuses it or cannot be reached
      */
-    public Restored restore(OptionalInt slot, String session, Path capsule, boolean fork) throws IOException {
-        return restore(slot, session, HttpRequest.BodyPublishers.ofFile(capsule), CAPSULE_TYPE, fork);
+    public Restored restore(Wanted wanted, Path capsule) throws IOException {
+        return restore(wanted, HttpRequest.BodyPublishers.ofFile(capsule), CAPSULE_TYPE);
     }
 
     /** The same for a capsule that goes on from chunks. */
-    public Restored restore(OptionalInt slot, String session, PartsSource parts, boolean fork) throws IOException {
-        return restore(slot, session, HttpRequest.BodyPublishers.ofByteArrays(parts.pieces()), PARTS_TYPE, fork);
+    public Restored restore(Wanted wanted, PartsSource parts) throws IOException {
+        return restore(wanted, HttpRequest.BodyPublishers.ofByteArrays(parts.pieces()), PARTS_TYPE);
     }
 
-    private Restored restore(OptionalInt slot, String session, HttpRequest.BodyPublisher body, String type, boolean fork) throws IOException {
-        String path = "slots/" + (slot.isPresent() ? slot.getAsInt() : "any") + "/restore?session=" + encoded(session) + (fork ? "&fork=true" : "");
+    private Restored restore(Wanted wanted, HttpRequest.BodyPublisher body, String type) throws IOException {
+        String path = "slots/" + (wanted.slot.isPresent() ? wanted.slot.getAsInt() : "any") + "/restore?session=" + encoded(wanted.session) + (wanted.fork ? "&fork=true" : "")
+                + wanted.prefix.map(prefix -> "&tokens=" + prefix.tokens + "&prefix=" + prefix.digest).orElse("");
         HttpResponse<InputStream> response = send(request(path).header("Content-Type", type).POST(body).build());
         try (InputStream answer = response.body()) {
             if (response.statusCode() != 200) {
                 throw refused(response.statusCode(), answer);
             }
             return restored(Json.readObject(new String(answer.readNBytes(LONGEST_ERROR), StandardCharsets.UTF_8)));
+        } catch (MalformedDataException e) {
+            throw new GatewayException("answer", "the gateway's answer is not JSON");
+        }
+    }
+
+    /** Asks the llama-server behind the gateway, by one of the paths that pass through. */
+    @Override
+    public Map<String, Object> post(String path, Map<String, Object> body) throws IOException {
+        HttpResponse<InputStream> response = send(authorized(HttpRequest.newBuilder(gateway.resolve(path)).timeout(total)).header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(Json.line(body))).build());
+        try (InputStream answer = response.body()) {
+            if (response.statusCode() != 200) {
+                throw refused(response.statusCode(), answer);
+            }
+            return Json.readObject(new String(answer.readNBytes(LONGEST_ANSWER), StandardCharsets.UTF_8));
+        } catch (MalformedDataException e) {
+            throw new GatewayException("answer", "the gateway's answer is not JSON");
+        }
+    }
+
+    /**
+     * Has the gateway remove all that it has of a session, and revoke every capsule that it ever sealed for it.
+     *
+     * @return how many it revoked; 0 if it knew of none
+     * @throws GatewayException if it cannot be reached, or the token does not allow it
+     */
+    public long purge(String session) throws IOException {
+        HttpResponse<InputStream> response = send(request("sessions/" + encoded(session)).DELETE().build());
+        try (InputStream answer = response.body()) {
+            if (response.statusCode() == 404) {
+                return 0;
+            }
+            if (response.statusCode() != 200) {
+                throw refused(response.statusCode(), answer);
+            }
+            return count(Json.readObject(new String(answer.readNBytes(LONGEST_ERROR), StandardCharsets.UTF_8)).get("revoked")).orElse(0);
         } catch (MalformedDataException e) {
             throw new GatewayException("answer", "the gateway's answer is not JSON");
         }
@@ -266,7 +330,10 @@ public final class GatewayClient implements AutoCloseable {
     }
 
     private HttpRequest.Builder request(String path) {
-        HttpRequest.Builder builder = HttpRequest.newBuilder(gateway.resolve("/capsule/v1/" + path)).timeout(total);
+        return authorized(HttpRequest.newBuilder(gateway.resolve("/capsule/v1/" + path)).timeout(total));
+    }
+
+    private HttpRequest.Builder authorized(HttpRequest.Builder builder) {
         token.ifPresent(text -> builder.header("Authorization", "Bearer " + text));
         return builder;
     }

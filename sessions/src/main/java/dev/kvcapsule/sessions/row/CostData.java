@@ -38,6 +38,11 @@ public record CostData(long promptTokens, long cachedTokens, long completionToke
                 later.model.or(() -> model));
     }
 
+    /** The same after the conversation has become another one, which is as many tokens long. */
+    public CostData measured(long tokens) {
+        return new CostData(promptTokens, cachedTokens, completionTokens, tokens, model);
+    }
+
     /** The same after the conversation has become another one, whose length nobody has counted. */
     public CostData uncounted() {
         return new CostData(promptTokens, cachedTokens, completionTokens, 0, model);

@@ -84,7 +84,7 @@ public interface SessionStore {
      */
     Session branch(String id, Brancher brancher) throws IOException;
 
-    /** Removes a session, its messages and its ledger; its history stays until {@link TraceStore#deleteBefore}. @return whether it was there */
+    /** Removes a session, its ledger, and those of its messages that no fork or parent shows, too; its history stays until {@link TraceStore#deleteBefore}. @return whether it was there */
     boolean delete(String id) throws IOException;
 
     /** Removes sessions that were changed last before a time. @return their ids */
@@ -92,6 +92,11 @@ public interface SessionStore {
 
     /** Sessions whose time is over. */
     List<String> expired(Instant now) throws IOException;
+
+    /** Says that nothing is asked for a while: what other programs may wait for is given back. */
+    default void pause() {
+        // Nothing is held.
+    }
 
     /** The full history of the same owner's sessions. */
     TraceStore traces();

@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.kvcapsule.serving.PromptTokens;
 import dev.kvcapsule.sessions.pending.AgentSession;
+import dev.kvcapsule.sessions.row.CapsuleBoundary;
 import dev.kvcapsule.sessions.row.CompactionMarker;
 import dev.kvcapsule.sessions.row.CostData;
 import dev.kvcapsule.sessions.row.Message;
@@ -18,9 +20,11 @@ import dev.kvcapsule.sessions.store.SessionEdit;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -173,5 +177,55 @@ class CompactorTest {
         assertEquals(1, summary.split("Goal: ", -1).length - 1);
         assertTrue(summary.length() <= 2000);
         assertFalse(summary.contains("question 58"), "that is in the tail");
+    }
+
+    /** Words stand for tokens. */
+    private static int[] words(List<Message> messages) {
+        return messages.stream().flatMap(message -> Stream.of((message.role().label() + " " + message.content()).split("\\s+"))).mapToInt(word -> word.hashCode() & 0xffff).toArray();
+    }
+
+    /** The row says how far a capsule of the conversation before holds, whichever compaction it was made before; and who may say nothing says so. */
+    @Test
+    void theRowSaysHowFarACapsuleHolds() throws IOException {
+        turns(0, 4);
+        int[] first = words(session.messages());
+        CompactionEvent.Completed event = assertInstanceOf(CompactionEvent.Completed.class,
+                new Compactor(store, new CompactionSettings(1000, 0, .8, 2), request -> "the sum", CompactorTest::words, events::add).compact("s1"));
+        CapsuleBoundary boundary = session.row().compaction().boundary().orElseThrow();
+        assertEquals(Optional.of(boundary), event.boundary());
+        int[] second = words(session.messages());
+        assertEquals(Arrays.mismatch(first, second), boundary.tokens());
+        assertEquals(PromptTokens.digest(first, (int) boundary.tokens()), boundary.digest());
+        assertEquals(PromptTokens.digest(second, (int) boundary.markTokens()), boundary.markDigest(), "what only a later capsule begins with");
+        assertEquals(List.of((long) second.length, (long) first.length), List.of(boundary.promptTokens(), boundary.tokensBefore()));
+        assertEquals(second.length, session.row().cost().contextTokens(), "and how long it is now");
+
+        turns(4, 8);
+        new Compactor(store, new CompactionSettings(1000, 0, .8, 2), request -> "the sum and more", CompactorTest::words, events::add).compact("s1");
+        CapsuleBoundary both = session.row().compaction().boundary().orElseThrow();
+        assertEquals(boundary.tokens(), both.tokens(), "both summaries begin alike, and the capsule is older than either");
+        int[] third = words(session.messages());
+        assertTrue(Arrays.mismatch(second, third) > both.tokens() && both.markTokens() == Arrays.mismatch(second, third) + 1);
+        assertEquals(PromptTokens.digest(first, (int) both.tokens()), both.digest());
+
+        turns(8, 12);
+        event = assertInstanceOf(CompactionEvent.Completed.class, compact(request -> "nobody counts"));
+        assertEquals(Optional.empty(), session.row().compaction().boundary());
+        assertTrue(event.notes().getFirst().contains("no gateway is known"), event::toString);
+    }
+
+    @Test
+    void aModelThatCannotBeHadIsReplacedAndThatIsSaid() throws IOException {
+        turns(0, 4);
+        Summarizer absent = request -> {
+            throw new IOException("no answer");
+        };
+        CompactionEvent.Completed event = assertInstanceOf(CompactionEvent.Completed.class, compact(new FallbackSummarizer(absent, new ExtractiveSummarizer(400))));
+        assertEquals("extractive", event.summarizer());
+        assertTrue(event.notes().getFirst().contains("no answer"), event::toString);
+        turns(4, 8);
+        event = assertInstanceOf(CompactionEvent.Completed.class, compact(new FallbackSummarizer(request -> "written", new ExtractiveSummarizer(400))));
+        assertEquals("custom", event.summarizer());
+        assertEquals(1, event.notes().size(), "that nobody counts tokens, and nothing else");
     }
 }

@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -34,7 +35,7 @@ class GatewayClientTest {
             Thread gateway = Thread.ofVirtual().start(() -> beginAndStall(server));
             URI address = URI.create("http://" + server.getInetAddress().getHostAddress() + ":" + server.getLocalPort());
             try (GatewayClient client = new GatewayClient(address, Optional.of("token"), ClientTls.NONE, Duration.ofSeconds(1))) {
-                assertEquals("interrupted", assertThrows(GatewayException.class, () -> client.export(0, "s1", file)).code());
+                assertEquals("interrupted", assertThrows(GatewayException.class, () -> client.export(0, "s1", OptionalLong.empty(), file)).code());
             } finally {
                 gateway.interrupt();
             }

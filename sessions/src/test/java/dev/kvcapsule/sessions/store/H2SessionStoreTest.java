@@ -23,6 +23,11 @@ class H2SessionStoreTest extends DatabaseContract {
     private Path folder;
     private SessionDatabase database;
 
+    @Override
+    void reopen() throws IOException {
+        open();
+    }
+
     @BeforeEach
     void open() throws IOException {
         database = SessionDatabase.file(folder.resolve("database/sessions"));
@@ -71,6 +76,9 @@ class H2SessionStoreTest extends DatabaseContract {
             Thread.sleep(50);
         }
         assertTrue(store().exists("s1"), "and taken again");
+        store().pause();
+        assertTrue(lockable(file), "given back at once");
+        assertTrue(store().exists("s1"));
     }
 
     private static boolean lockable(Path file) throws IOException {

@@ -15,6 +15,11 @@ class PostgresSessionStoreTest extends DatabaseContract {
         database = SessionDatabase.postgres(address);
     }
 
+    @Override
+    void reopen() throws Exception {
+        database = SessionDatabase.postgres(address);
+    }
+
     @AfterEach
     void close() {
         if (database != null) {

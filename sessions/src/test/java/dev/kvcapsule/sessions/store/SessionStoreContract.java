@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.kvcapsule.sessions.pending.AgentSession;
 import dev.kvcapsule.sessions.pending.CrashingStore;
 import dev.kvcapsule.sessions.pending.RememberingTool;
+import dev.kvcapsule.sessions.row.CapsuleBoundary;
 import dev.kvcapsule.sessions.row.CheckpointState;
 import dev.kvcapsule.sessions.row.CompactionMarker;
 import dev.kvcapsule.sessions.row.CompactionState;
@@ -55,7 +56,7 @@ abstract class SessionStoreContract {
         Instant time = Instant.parse("2026-11-22T12:00:00.123456Z");
         return new Session(id, 0, 0, 0, time, time, new CostData(1, 2, 3, 4, Optional.of("smollm2")), Optional.of("parent"), Optional.of(Ulid.next()), Optional.of(question),
                 List.of(new OpenToolCall(call, Ulid.next(), Optional.of(Ulid.next()))), List.of(new SubagentCall("sub-1", "tester", "run \"all\"", "call-1", time)), Optional.of("ops"),
-                new CompactionState(Optional.of(time), Optional.of(Ulid.next()), 3), Optional.of(new CheckpointState(Map.of("objective", "x"), Optional.of("t"), Optional.of("s"), time, 1)),
+                new CompactionState(Optional.of(time), Optional.of(Ulid.next()), 3, CapsuleBoundary.between(new int[] {1, 2, 3}, new int[] {1, 2, 4, 5})), Optional.of(new CheckpointState(Map.of("objective", "x"), Optional.of("t"), Optional.of("s"), time, 1)),
                 Optional.of(time));
     }
 

@@ -20,6 +20,9 @@ interface ConnectionSource extends AutoCloseable {
     /** Called behind a commit: what has been written outlives the machine's power when it returns. */
     void committed(Connection connection) throws SQLException;
 
+    /** Gives back now what is held for the next piece of work, if none is under way. */
+    void pause();
+
     /** For the migrations; while a connection is taken. */
     DataSource dataSource();
 

@@ -164,6 +164,13 @@ final class H2File implements ConnectionSource {
         }
     }
 
+    @Override
+    public synchronized void pause() {
+        if (taken == 0) {
+            closeIdle();
+        }
+    }
+
     private void closeIdle() {
         while (!idle.isEmpty()) {
             try {

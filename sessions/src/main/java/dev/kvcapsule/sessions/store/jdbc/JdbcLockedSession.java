@@ -13,16 +13,16 @@ import java.util.Optional;
 
 /** A session whose row this transaction has locked. */
 final class JdbcLockedSession implements LockedSession {
-    private static final String BEHIND = " FROM message WHERE session_key = ? AND seq > (SELECT seq FROM message WHERE session_key = ? AND message_id = ?) ORDER BY seq";
-
     private final Transaction tx;
     private final long key;
     private final Session session;
+    private final MessageSegments segments;
 
-    JdbcLockedSession(Transaction tx, long key, Session session) {
+    JdbcLockedSession(Transaction tx, long key, Session session, MessageSegments segments) {
         this.tx = tx;
         this.key = key;
         this.session = session;
+        this.segments = segments;
     }
 
     private interface Query<T> {
@@ -37,10 +37,6 @@ final class JdbcLockedSession implements LockedSession {
         }
     }
 
-    private Optional<Message> one(String sql, Object... values) throws IOException {
-        return query(() -> JdbcSessionStore.malformed(() -> tx.one(sql, JdbcSessionStore::message, values)));
-    }
-
     @Override
     public Session session() {
         return session;
@@ -48,27 +44,27 @@ final class JdbcLockedSession implements LockedSession {
 
     @Override
     public List<Message> messages() throws IOException {
-        return query(() -> JdbcSessionStore.malformed(() -> tx.list("SELECT body FROM message WHERE session_key = ? ORDER BY seq", JdbcSessionStore::message, key)));
+        return query(() -> JdbcSessionStore.malformed(segments::all));
     }
 
     @Override
     public Optional<Message> message(String id) throws IOException {
-        return one("SELECT body FROM message WHERE session_key = ? AND message_id = ?", key, id);
+        return query(() -> JdbcSessionStore.malformed(() -> segments.message(id)));
     }
 
     @Override
     public Optional<Message> last() throws IOException {
-        return one("SELECT body FROM message WHERE session_key = ? ORDER BY seq DESC LIMIT 1", key);
+        return query(() -> JdbcSessionStore.malformed(segments::last));
     }
 
     @Override
     public Optional<Message> after(String id) throws IOException {
-        return one("SELECT body" + BEHIND + " LIMIT 1", key, key, id);
+        return query(() -> JdbcSessionStore.malformed(() -> segments.after(id)));
     }
 
     @Override
     public List<String> idsAfter(String id) throws IOException {
-        return query(() -> tx.list("SELECT message_id" + BEHIND, row -> row.getString(1), key, key, id));
+        return query(() -> segments.idsAfter(id));
     }
 
     @Override

@@ -148,8 +148,10 @@ final class JdbcSessionStore implements SessionStore {
 
     @Override
     public List<Message> messages(String id) throws IOException {
-        return database.read(false, tx -> malformed(() -> tx.list("SELECT m.body FROM message m JOIN session s ON s.session_key = m.session_key"
-                + " WHERE s.owner_org = ? AND s.owner_user = ? AND s.session_id = ? ORDER BY m.seq", JdbcSessionStore::message, owner.org(), owner.user(), id)));
+        return database.read(true, tx -> {
+            Optional<Long> key = tx.one("SELECT session_key" + MINE + " AND session_id = ?", row -> row.getLong(1), owner.org(), owner.user(), id);
+            return key.isEmpty() ? List.of() : malformed(() -> new MessageSegments(tx, key.get()).all());
+        });
     }
 
     @Override
@@ -157,9 +159,8 @@ final class JdbcSessionStore implements SessionStore {
         return database.read(true, tx -> {
             Stored found = require(tx, id, "");
             boolean whole = found.session.viewVersion() > version;
-            List<Message> messages = malformed(() -> tx.list("SELECT body FROM message WHERE session_key = ? AND row_version > ? ORDER BY seq", JdbcSessionStore::message, found.key,
-                    whole ? 0 : version));
-            return new Changes(found.session, whole, messages);
+            MessageSegments segments = new MessageSegments(tx, found.key);
+            return new Changes(found.session, whole, malformed(() -> whole ? segments.all() : segments.since(version)));
         });
     }
 
@@ -170,20 +171,19 @@ final class JdbcSessionStore implements SessionStore {
             if (version.isPresent() && version.getAsLong() != found.session.version()) {
                 throw new VersionConflictException(id, version.getAsLong(), found.session.version());
             }
-            SessionEdit change = edit.of(new JdbcLockedSession(tx, found.key, found.session));
-            return change.isNothing(found.session) ? found.session : write(tx, found, change);
+            MessageSegments segments = new MessageSegments(tx, found.key);
+            SessionEdit change = edit.of(new JdbcLockedSession(tx, found.key, found.session, segments));
+            return change.isNothing(found.session) ? found.session : write(tx, found, segments, change);
         });
     }
 
-    private Session write(Transaction tx, Stored found, SessionEdit edit) throws SQLException, IOException {
+    private Session write(Transaction tx, Stored found, MessageSegments segments, SessionEdit edit) throws SQLException, IOException {
         long version = found.session.version() + 1;
-        long removed = edit.removal().isPresent() ? remove(tx, found.key, version, edit.removal().get()) : 0;
+        long removed = edit.removal().isPresent() ? segments.remove(version, edit.removal().get()) : 0;
         for (Message message : edit.resolved()) {
-            if (tx.update("UPDATE message SET body = ?, row_version = ? WHERE session_key = ? AND message_id = ?", Json.line(message.toMap()), version, found.key, message.id()) != 1) {
-                throw new IllegalArgumentException("there is no message " + message.id());
-            }
+            segments.resolve(version, message);
         }
-        append(tx, found, version, edit.appended());
+        segments.append(found.nextSeq, version, edit.appended());
         note(tx, found.key, edit.ledger());
         JdbcTraceStore.insert(tx, owner, edit.history());
         Session session = edit.session().stored(version, edit.removal().isPresent() ? version : found.session.viewVersion(), found.session.messageCount() - removed + edit.appended().size(),
@@ -195,38 +195,6 @@ final class JdbcSessionStore implements SessionStore {
                 SessionRows.json(session.subagentCalls().stream().map(SubagentCall::toMap).toList()), session.permissionScope(), Json.line(session.compaction().toMap()),
                 session.checkpoint().map(state -> Json.line(state.toMap())), session.expiresAt(), found.key);
         return session;
-    }
-
-    private static void append(Transaction tx, Stored found, long version, List<Message> messages) throws SQLException {
-        List<Object[]> rows = new ArrayList<>();
-        for (Message message : messages) {
-            rows.add(new Object[] {found.key, found.nextSeq + rows.size(), message.id(), version, message.role().label(), Json.line(message.toMap())});
-        }
-        try {
-            tx.updateAll("INSERT INTO message (session_key, seq, message_id, row_version, role, body) VALUES (?, ?, ?, ?, ?, ?)", rows);
-        } catch (SQLException e) {
-            if (DUPLICATE.equals(e.getSQLState())) {
-                throw new IllegalArgumentException("a message of one of these ids is there already");
-            }
-            throw e;
-        }
-    }
-
-    /** @return by how many messages the view becomes shorter */
-    private static long remove(Transaction tx, long key, long version, SessionEdit.Removal removal) throws SQLException {
-        if (removal.ids().isEmpty()) {
-            return 0;
-        }
-        long first = tx.one("SELECT seq FROM message WHERE session_key = ? AND message_id = ?", row -> row.getLong(1), key, removal.ids().getFirst())
-                .orElseThrow(() -> new IllegalArgumentException("there is no message " + removal.ids().getFirst()));
-        tx.updateAll("DELETE FROM message WHERE session_key = ? AND message_id = ?", removal.ids().stream().map(id -> new Object[] {key, id}).toList());
-        if (removal.summary().isEmpty()) {
-            return removal.ids().size();
-        }
-        Message summary = removal.summary().get();
-        tx.update("INSERT INTO message (session_key, seq, message_id, row_version, role, body) VALUES (?, ?, ?, ?, ?, ?)", key, first, summary.id(), version, summary.role().label(),
-                Json.line(summary.toMap()));
-        return removal.ids().size() - 1;
     }
 
     private static void note(Transaction tx, long key, List<LedgerEntry> entries) throws SQLException {
@@ -243,14 +211,12 @@ final class JdbcSessionStore implements SessionStore {
     public Session branch(String id, Brancher brancher) throws IOException {
         return database.write(tx -> {
             Stored parent = require(tx, id, " FOR UPDATE");
-            Branch branch = brancher.of(new JdbcLockedSession(tx, parent.key, parent.session));
-            long last = branch.last().isEmpty() ? -1 : tx.one("SELECT seq FROM message WHERE session_key = ? AND message_id = ?", row -> row.getLong(1), parent.key, branch.last().get())
-                    .orElseThrow(() -> new IllegalArgumentException("there is no message " + branch.last().get()));
-            long count = tx.one("SELECT COUNT(*) FROM message WHERE session_key = ? AND seq <= ?", row -> row.getLong(1), parent.key, last).orElseThrow();
+            MessageSegments segments = new MessageSegments(tx, parent.key);
+            Branch branch = brancher.of(new JdbcLockedSession(tx, parent.key, parent.session, segments));
+            long last = branch.last().isEmpty() ? -1 : segments.seq(branch.last().get()).orElseThrow(() -> new IllegalArgumentException("there is no message " + branch.last().get()));
+            long count = last == parent.nextSeq - 1 ? parent.session.messageCount() : segments.count(last);
             Session child = branch.child().stored(1, 1, count, branch.child().updatedAt());
-            long key = insert(tx, child, last + 1);
-            tx.update("INSERT INTO message (session_key, seq, message_id, row_version, role, body) SELECT CAST(? AS BIGINT), seq, message_id, 1, role, body FROM message"
-                    + " WHERE session_key = ? AND seq <= ?", key, parent.key, last);
+            segments.share(insert(tx, child, last + 1), last, parent.nextSeq);
             note(tx, parent.key, branch.ledger());
             JdbcTraceStore.insert(tx, owner, List.of(Trace.of(child.id(), Trace.FORK, Trace.fork(child))));
             return child;
@@ -259,23 +225,40 @@ final class JdbcSessionStore implements SessionStore {
 
     @Override
     public boolean delete(String id) throws IOException {
-        return database.write(tx -> tx.update("DELETE" + MINE + " AND session_id = ?", owner.org(), owner.user(), id) > 0);
+        return database.write(tx -> delete(tx, owner, id));
     }
+
+    static boolean delete(Transaction tx, SessionOwner owner, String id) throws SQLException {
+        Optional<Long> key = tx.one("SELECT session_key" + MINE + " AND session_id = ? FOR UPDATE", row -> row.getLong(1), owner.org(), owner.user(), id);
+        if (key.isPresent()) {
+            MessageSegments.delete(tx, key.get());
+        }
+        return key.isPresent();
+    }
+
+    /** A session's key and its id. */
+    private record Named(long key, String id) {}
 
     @Override
     public List<String> deleteBefore(Instant time) throws IOException {
         return database.write(tx -> {
-            List<String> ids = tx.list("SELECT session_id" + MINE + " AND updated_at < ? ORDER BY session_id FOR UPDATE", row -> row.getString(1), owner.org(), owner.user(), time);
-            for (String id : ids) {
-                tx.update("DELETE" + MINE + " AND session_id = ?", owner.org(), owner.user(), id);
+            List<Named> old = tx.list("SELECT session_key, session_id" + MINE + " AND updated_at < ? ORDER BY session_id FOR UPDATE", row -> new Named(row.getLong(1), row.getString(2)), owner.org(),
+                    owner.user(), time);
+            for (Named one : old) {
+                MessageSegments.delete(tx, one.key);
             }
-            return ids;
+            return old.stream().map(Named::id).toList();
         });
     }
 
     @Override
     public List<String> expired(Instant now) throws IOException {
         return database.read(false, tx -> tx.list("SELECT session_id" + MINE + " AND expires_at <= ? ORDER BY session_id", row -> row.getString(1), owner.org(), owner.user(), now));
+    }
+
+    @Override
+    public void pause() {
+        database.pause();
     }
 
     @Override

@@ -54,6 +54,11 @@ final class PostgresPool implements ConnectionSource {
     }
 
     @Override
+    public void pause() {
+        // Nobody waits for a connection of this pool.
+    }
+
+    @Override
     public DataSource dataSource() {
         return pool;
     }

@@ -10,6 +10,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The sessions of all owners. Nothing is opened until there is work; the first piece of it brings the tables up to date. Safe for use by many threads.
@@ -51,17 +52,31 @@ public final class SessionDatabase implements AutoCloseable {
     }
 
     /**
-     * Sessions whose time is over, or that nobody has changed since.
+     * A session whose time is over.
      *
      * @param owner whose
      * @param id the session
      */
     public record Outdated(SessionOwner owner, String id) {}
 
-    /** All owners' sessions whose time is over. */
-    public List<Outdated> expired(Instant now) throws IOException {
-        return read(false, tx -> tx.list("SELECT owner_org, owner_user, session_id FROM session WHERE expires_at <= ? ORDER BY session_key",
-                row -> new Outdated(new SessionOwner(row.getString(1), row.getString(2)), row.getString(3)), now));
+    /** What of a session's removal can begin and end at any time, in any program: {@link SessionPurges}. */
+    public SessionPurges purges() {
+        return new SessionPurges(this);
+    }
+
+    /** Says that nothing is asked for a while: a file is given to other programs at once, and not half a second later. */
+    public void pause() {
+        source.pause();
+    }
+
+    /**
+     * All owners' sessions whose time is over.
+     *
+     * @param unchanged also those that nobody has changed since; empty for none
+     */
+    public List<Outdated> outdated(Instant now, Optional<Instant> unchanged) throws IOException {
+        return read(false, tx -> tx.list("SELECT owner_org, owner_user, session_id FROM session WHERE expires_at <= ? OR updated_at < ? ORDER BY session_key",
+                row -> new Outdated(new SessionOwner(row.getString(1), row.getString(2)), row.getString(3)), now, unchanged.orElse(Instant.EPOCH)));
     }
 
     /** What is done with a transaction. */
