@@ -258,7 +258,7 @@ def own_basis(b, groups, tables):
 
 
 def shared_basis(b, groups):
-    assert b[:8] == b'\x89KVB\r\n\x1a\n' and struct.unpack_from('<I', b, 8)[0] == 2
+    assert b[:8] == b'\x89KVB\r\n\x1a\n' and struct.unpack_from('<I', b, 8)[0] == 3
     assert hashlib.sha256(b[:-32]).digest() == b[-32:]
     length = struct.unpack_from('<I', b, 12)[0]
     header = cbor(b[16:16 + length])[0]
