@@ -396,7 +396,7 @@ def decode(capsule, basis, standard):
         window = min(int(parameters['window']), n - sinks)
         own = [(g, t) for g, t in zip(groups, transforms) if g['sub'] == s]
         block = 1024
-        while block > 64 and 4 * block * max([g['width'] for g, t in own] or [1]) > 12582912:
+        while block > 64 and 4 * block * max([g['width'] for g, t in own] or [1]) > 25165824:
             block //= 2
         for g, t in own:
             for tensor in g['tensors']:

@@ -63,7 +63,8 @@ final class KltCoder implements TileCoder {
     public long maxEncodedBytes(List<TileTensor> tensors) {
         int tokens = tensors.getFirst().tokens();
         int width = width(tensors);
-        return Math.max(FineRows.maxBytes(tokens, width), HEADER_BYTES + TokenScale.maxBytes(tokens) + CoefficientCoder.maxBytes(tokens, width));
+        int components = Math.min(width, codec.transforms().mostComponents());
+        return Math.max(FineRows.maxBytes(tokens, width), HEADER_BYTES + TokenScale.maxBytes(tokens) + CoefficientCoder.maxBytes(tokens, components));
     }
 
     private static int width(List<TileTensor> tensors) {
