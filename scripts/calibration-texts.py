@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes the 48 texts that the shared basis of docs/fidelity.md was calibrated on, out of packages of Debian 12.
+"""Makes 48 texts to calibrate a shared basis on, out of packages of Debian 12; docs/fidelity.md tells what every fourth of them was worth.
 
     scripts/calibration-texts.py OUT
 
-Needs apt-get (after `apt-get update`), dpkg-deb and 30 MB of downloads. A text is the beginning of one kind of thing: parts of two files of a package, 9,500 characters each,
+Needs apt-get (after `apt-get update`), dpkg-deb and 30 MB of downloads. A text is of one kind: parts of two files of a package, 9,500 characters each,
 from a fifth of the file on, so that licences at the top are not what the model reads. Nothing here is Go, CPython's datetime.py or dataclasses.py, its language reference or the
 Anarchist FAQ: what docs/fidelity.md tests on.
 """
