@@ -3,7 +3,7 @@
 
     scripts/calibration-texts.py OUT
 
-Needs apt-get (after `apt-get update`), dpkg-deb and 30 MB of downloads. A text is of one kind: parts of two files of a package, 9,500 characters each,
+Needs apt-get (after `apt-get update`), dpkg-deb and 80 MB of downloads. A text is of one kind: parts of two files of a package, 9,500 characters each,
 from a fifth of the file on, so that licences at the top are not what the model reads. Nothing here is Go, CPython's datetime.py or dataclasses.py, its language reference or the
 Anarchist FAQ: what docs/fidelity.md tests on.
 """
