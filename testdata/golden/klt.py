@@ -258,7 +258,7 @@ def own_basis(b, groups, tables):
 
 
 def shared_basis(b, groups):
-    assert b[:8] == b'\x89KVB\r\n\x1a\n' and struct.unpack_from('<I', b, 8)[0] == 2
+    assert b[:8] == b'\x89KVB\r\n\x1a\n' and struct.unpack_from('<I', b, 8)[0] == 3
     assert hashlib.sha256(b[:-32]).digest() == b[-32:]
     length = struct.unpack_from('<I', b, 12)[0]
     header = cbor(b[16:16 + length])[0]
@@ -396,7 +396,7 @@ def decode(capsule, basis, standard):
         window = min(int(parameters['window']), n - sinks)
         own = [(g, t) for g, t in zip(groups, transforms) if g['sub'] == s]
         block = 1024
-        while block > 64 and 4 * block * max([g['width'] for g, t in own] or [1]) > 12582912:
+        while block > 64 and 4 * block * max([g['width'] for g, t in own] or [1]) > 25165824:
             block //= 2
         for g, t in own:
             for tensor in g['tensors']:

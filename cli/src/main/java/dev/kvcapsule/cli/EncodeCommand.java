@@ -170,6 +170,8 @@ final class EncodeCommand implements Callable<Integer> {
                     + " tiles hold infinities, NaN or extremes and were coded losslessly");
         }
         warnIfNotReached(report, (double) rawBytes / report.capsuleBytes());
+        report.trailer().fit().filter(fit -> !fit.isGood())
+                .ifPresent(fit -> options.err().println("capsule: warning: " + BasisFitText.of(fit) + ": " + BasisFitText.advice()));
         if (sealing == null) {
             options.noteUnsealed(standard ? "standard output" : output.toString());
         }
@@ -187,6 +189,7 @@ final class EncodeCommand implements Callable<Integer> {
                     .put("lossless_tiles", report.trailer().losslessTiles())
                     .put("relative_error", report.trailer().relativeError())
                     .put("sealed", sealing != null);
+            report.trailer().fit().ifPresent(fit -> json.put("basis_fit", BasisFitText.fields(fit)));
             if (sealing != null) {
                 json.put("seal", SealReport.of(sealing.claims()));
             }

@@ -135,6 +135,7 @@ final class InspectCommand implements Callable<Integer> {
                 .put("origin", layout.origin())
                 .put("bytes", parts(summary))
                 .put("caches", caches);
+        summary.trailer().fit().ifPresent(fit -> json.put("basis_fit", BasisFitText.fields(fit)));
         if (opening instanceof PublicOpening sealed) {
             json.put("seal", SealReport.of(sealed.claims())).put("signed_by", sealed.kids());
         }
@@ -165,6 +166,7 @@ final class InspectCommand implements Callable<Integer> {
         options.out().printf(Locale.ROOT, "  size            %s for %s of state (%.2fx)%n", Sizes.text(bytes),
                 Sizes.text(layout.tensorBytes() + layout.blobBytes()), (double) (layout.tensorBytes() + layout.blobBytes()) / bytes);
         options.out().printf(Locale.ROOT, "  relative error  %.3g (measured when it was encoded)%n", summary.trailer().relativeError());
+        summary.trailer().fit().ifPresent(fit -> options.out().println("  basis           " + (fit.isGood() ? "fits: " : "does not fit: ") + BasisFitText.of(fit)));
         layout.origin().forEach(this::fact);
         options.out().printf(Locale.ROOT, "  tiles           %d, of them %d kept exactly, %d coded losslessly because their numbers are extreme%n", summary.tiles(), summary.exactTiles(),
                 summary.trailer().losslessTiles());

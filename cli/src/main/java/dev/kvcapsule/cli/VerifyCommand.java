@@ -126,6 +126,7 @@ final class VerifyCommand implements Callable<Integer> {
                     .put("frames", trailer.frames())
                     .put("sealed", claims != null)
                     .put("not_checked", notChecked);
+            trailer.fit().ifPresent(fit -> json.put("basis_fit", BasisFitText.fields(fit)));
             if (claims != null) {
                 json.put("seal", SealReport.of(claims));
             }

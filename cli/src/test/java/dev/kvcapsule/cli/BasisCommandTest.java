@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -86,6 +87,33 @@ class BasisCommandTest {
         assertEquals(0, Run.of("inspect", capsule, "--json").exit());
     }
 
+    private static Map<?, ?> fit(Run run) {
+        return (Map<?, ?>) run.json().get("basis_fit");
+    }
+
+    @Test
+    void aBasisThatDoesNotKnowACacheIsToldOf() throws IOException {
+        // 4 bits are rough where eight tokens span all there is.
+        Path exact = folder.resolve("exact.kvb");
+        assertEquals(0, Run.of("calibrate", state, "--model", model, "-o", exact, "--fine", 100).exit());
+        Run good = encode("--basis", exact);
+        assertEquals(true, fit(good).get("good"), good.out());
+        assertFalse(good.err().contains("warning"), good.err());
+        assertTrue(Run.of("inspect", capsule).out().contains("basis           fits: "));
+        Path start = folder.resolve("start");
+        Path narrow = folder.resolve("narrow.kvb");
+        assertEquals(0, Run.of("decode", "--unsealed", capsule, "-o", start, "--tokens", 7, "--basis", exact).exit());
+        assertEquals(0, Run.of("calibrate", start, "--model", model, "-o", narrow).exit());
+        Run bad = encode("--basis", narrow);
+        assertEquals(0, bad.exit(), bad.err());
+        assertEquals(false, fit(bad).get("good"), bad.out());
+        assertTrue(bad.err().contains("warning: ") && bad.err().contains("lies outside the basis") && bad.err().contains("--group 3"), bad.err());
+        for (Run later : List.of(Run.of("inspect", capsule, "--json"), Run.of("verify", "--unsealed", capsule, "--basis", narrow, "--json"))) {
+            assertEquals(fit(bad), fit(later), later.out());
+        }
+        assertTrue(Run.of("inspect", capsule).out().contains("does not fit: "));
+    }
+
     @Test
     void aBasisBesideTheCapsuleIsFound() throws IOException {
         assertEquals(0, encode("--basis", basis).exit());
@@ -144,9 +172,9 @@ class BasisCommandTest {
             assertFails(3, "not a basis file", encode("--basis", basis));
         }
         byte[] later = good.clone();
-        later[8] = 3;
+        later[8] = 4;
         Files.write(basis, later);
-        assertFails(4, "version 3", encode("--basis", basis));
+        assertFails(4, "version 4", encode("--basis", basis));
         Files.delete(basis);
         assertFails(5, "no such file", encode("--basis", basis));
     }

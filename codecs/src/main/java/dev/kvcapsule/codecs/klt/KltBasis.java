@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 
 /**
  * A basis that capsules of one model share, in a file that is used in place. It ends with the SHA-256 of all bytes before, which is its name. The layout of
@@ -34,7 +35,7 @@ import java.util.Map;
  */
 record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, List<Group> groups, CoefficientTables tables, long bytes) {
     static final long MAGIC = 0x0A1A0A0D42564B89L; // 89 'K' 'V' 'B' 0D 0A 1A 0A
-    static final int VERSION = 2;
+    static final int VERSION = 3;
 
     private static final int MAX_GROUPS = 1 << 16;
     private static final int MAX_WIDTH = 1 << 24;
@@ -50,11 +51,12 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
      * @param deviations f32 {@code [components]}
      * @param backward f32, the matrix out of the weighted space for each head
      * @param sensitivity how much attention tokens will be paid in these layers
+     * @param outside share of the weighted variance of what it was calibrated on that lies outside the components, from 0 to 1
      * @param fine components that are stored in 8 bits; the others are in 4, and have codes of that size
      * @param basis the components
      */
     record Group(int subCache, int firstLayer, List<String> layers, int[] headDims, MemorySegment mean, MemorySegment deviations, MemorySegment backward,
-            TokenSensitivity sensitivity, int fine, TransformBasis basis) {
+            TokenSensitivity sensitivity, double outside, int fine, TransformBasis basis) {
         /** What {@link Transform#leading} is for it. A third of the fine ones does: they have all but a few percent of the energy. */
         private int leading() {
             return fine == basis.components() ? 0 : Math.ceilDiv(fine, 3);
@@ -94,6 +96,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
         int fine = map.integer("fine", 0, components);
         List<String> layers = map.textList("layers");
         boolean predicts = map.bool("predicts");
+        double outside = map.real("outside");
         map.end();
         int[] headDims = new int[dims.length];
         long width = 0;
@@ -106,6 +109,9 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
         }
         if (width < 1 || width > MAX_WIDTH || components > width) {
             throw map.malformed(components + " components of width " + width);
+        }
+        if (!(outside >= 0 && outside <= 1)) {
+            throw map.malformed("a share of " + outside);
         }
         if (layers.isEmpty()) {
             throw map.malformed("a transform of no layer");
@@ -127,7 +133,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
         if (!ComponentQuantizer.isFinite(basis)) {
             throw map.malformed("a scale is not finite");
         }
-        return new Group(subCache, firstLayer, layers, headDims, mean, deviations, backward, tokens, fine, basis);
+        return new Group(subCache, firstLayer, layers, headDims, mean, deviations, backward, tokens, outside, fine, basis);
     }
 
     /** Writes a basis file. @return its digest */
@@ -139,7 +145,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
                 dims.add((long) dim);
             }
             maps.add(Map.of("cache", (long) group.subCache(), "first", (long) group.firstLayer(), "components", (long) group.basis().components(), "fine", (long) group.fine(), "heads", dims,
-                    "layers", group.layers(), "predicts", group.sensitivity().isKnown()));
+                    "layers", group.layers(), "predicts", group.sensitivity().isKnown(), "outside", group.outside()));
         }
         BasisFileWriter writer = new BasisFileWriter(MAGIC, VERSION, Map.of("layers_per_group", (long) layersPerGroup, "facts", facts, "groups", maps), out);
         try (Arena arena = Arena.ofConfined()) {
@@ -188,7 +194,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
                     throw new CapsuleRefusedException("basis " + digest + " has heads of " + Arrays.toString(found.headDims()) + " channels for " + wanted.getFirst());
                 }
                 transforms.add(new Transform(group, floats(found.mean()), new HeadWeighting(found.headDims(), found.backward(), arena), found.basis(),
-                        found.leading(), floats(found.deviations()), new int[0], found.sensitivity(), null));
+                        found.leading(), floats(found.deviations()), new int[0], found.sensitivity(), OptionalDouble.of(found.outside()), null));
             }
         }
         if (next != groups.size()) {

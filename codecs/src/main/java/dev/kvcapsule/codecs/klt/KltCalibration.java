@@ -180,19 +180,31 @@ final class KltCalibration implements Calibration {
         int[] dims = accumulator.group().headDims();
         MemorySegment backward = arena.allocate(4 * HeadWeighting.floats(dims), 64);
         weigh(matrix, n, roots, backward);
+        double energy = trace(matrix, n);
         int components = (int) Math.min(Math.min(n, options.maxComponents()), Math.max(1, covariance.rows()));
         try (Eigen eigen = options.algebra().largest(matrix, n, components, progress)) {
             float[] deviations = new float[components];
+            double inside = 0;
             for (int k = 0; k < components; k++) {
                 deviations[k] = (float) Math.sqrt(Math.max(0, eigen.value(k)));
+                inside += Math.max(0, eigen.value(k));
             }
             LayerGroup group = accumulator.group();
+            double outside = components == n || !(energy > 0) ? 0 : Math.clamp(1 - inside / energy, 0, 1);
             int fine = Math.min(components, options.fine().orElse(Math.ceilDiv(components, FINE_SHARE)));
             return new KltBasis.Group(group.subCache(), group.firstLayer(), group.layers().stream().map(KltBasis::describe).toList(), dims, mean, stored(deviations), backward,
-                    accumulator.regression().solve(), fine, ComponentQuantizer.quantize(eigen.vectors(), components, fine, n, arena));
+                    accumulator.regression().solve(), outside, fine, ComponentQuantizer.quantize(eigen.vectors(), components, fine, n, arena));
         } catch (ArithmeticException | IllegalArgumentException e) {
             throw new MalformedDataException("no basis can be made of the sums of " + accumulator.group() + ": " + e.getMessage());
         }
+    }
+
+    private static double trace(MemorySegment matrix, int n) {
+        double sum = 0;
+        for (int i = 0; i < n; i++) {
+            sum += matrix.get(ValueLayout.JAVA_DOUBLE, 8L * i * (n + 1L));
+        }
+        return sum;
     }
 
     private MemorySegment stored(float[] floats) throws MalformedDataException {

@@ -46,6 +46,10 @@ final class KltCoder implements TileCoder {
     private byte[] scales = new byte[0];
     private float[] steps = new float[0];
     private float[] magnitudes = new float[0];
+    /** Weighted squares of the rows that were projected last, where {@link #fit} wants to know them. */
+    private double energy;
+    /** What {@link #fit} adds; null if the last tile has none. */
+    private double[] measured;
 
     KltCoder(KltCodec codec, Kernels kernels) {
         this.codec = codec;
@@ -59,7 +63,8 @@ final class KltCoder implements TileCoder {
     public long maxEncodedBytes(List<TileTensor> tensors) {
         int tokens = tensors.getFirst().tokens();
         int width = width(tensors);
-        return Math.max(FineRows.maxBytes(tokens, width), HEADER_BYTES + TokenScale.maxBytes(tokens) + CoefficientCoder.maxBytes(tokens, width));
+        int components = Math.min(width, codec.transforms().mostComponents());
+        return Math.max(FineRows.maxBytes(tokens, width), HEADER_BYTES + TokenScale.maxBytes(tokens) + CoefficientCoder.maxBytes(tokens, components));
     }
 
     private static int width(List<TileTensor> tensors) {
@@ -74,6 +79,7 @@ final class KltCoder implements TileCoder {
     public long encode(Tile tile, List<TileTensor> tensors, MemorySegment out) {
         int tokens = tile.tokens();
         int width = width(tensors);
+        measured = null;
         if (tile.region() == Region.SINK) {
             MemorySegment rows = plain.atLeast(4L * tokens * width);
             return vectors.load(tensors, width, rows) ? fine.encode(rows, tokens, width, out) : UNREPRESENTABLE;
@@ -84,7 +90,28 @@ final class KltCoder implements TileCoder {
             return UNREPRESENTABLE;
         }
         int components = liveComponents(transform, step(), symbols);
-        return encode(transform, project(transform, components, tokens), symbols, tokens, components, step(), out, null);
+        MemorySegment projection = project(transform, components, tokens);
+        if (transform.outside().isPresent()) {
+            measured = outside(transform, projection, components, tokens);
+        }
+        return encode(transform, projection, symbols, tokens, components, step(), out, null);
+    }
+
+    /** The components are orthonormal, but for rounding: what they do not hold is the energy that their coefficients lack. */
+    private double[] outside(Transform transform, MemorySegment projection, int components, int tokens) {
+        double inside = RowLoops.squares(projection, tokens, components);
+        for (int k = components; k < transform.components(); k++) {
+            inside += tokens * (double) transform.deviations()[k] * transform.deviations()[k];
+        }
+        return new double[] {Math.max(0, energy - inside), energy * transform.outside().getAsDouble(), energy};
+    }
+
+    @Override
+    public boolean fit(double[] sums) {
+        for (int i = 0; measured != null && i < sums.length; i++) {
+            sums[i] += measured[i];
+        }
+        return measured != null;
     }
 
     /**
@@ -131,6 +158,7 @@ final class KltCoder implements TileCoder {
         RowLoops.subtract(rows, tokens, transform.mean());
         MemorySegment space = weighted.atLeast(4L * tokens * width);
         transform.weighting().forward(kernels, rows, tokens, space, scratch);
+        energy = transform.outside().isPresent() ? RowLoops.squares(space, tokens, width) : 0;
         MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
         int leading = Math.min(components, transform.leading());
         if (leading > 0) {

@@ -16,6 +16,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 
 /**
@@ -87,7 +88,7 @@ final class PromptBasis {
                     CoefficientTables.standard(), bytes.asSlice(at + 4), null);
             bytes.set(INT, at, (int) coded);
             Transform decoders = transform(group, spectrum.mean(), spectrum.tensorDeviations(), quantized, arena);
-            Transform transform = new Transform(group, decoders.mean(), decoders.weighting(), decoders.basis(), 0, decoders.deviations(), decoders.split(), TokenSensitivity.UNKNOWN,
+            Transform transform = new Transform(group, decoders.mean(), decoders.weighting(), decoders.basis(), 0, decoders.deviations(), decoders.split(), TokenSensitivity.UNKNOWN, OptionalDouble.empty(),
                     GramInverse.of(quantized.codes(), quantized.scales(), width, arena));
             return new Written(bytes.asSlice(0, at + 4 + coded).toArray(ValueLayout.JAVA_BYTE), transform);
         }
@@ -162,7 +163,7 @@ final class PromptBasis {
         for (int tensor = 0, first = 0; tensor < widths.length; first += widths[tensor++]) {
             Arrays.fill(deviations, first, first + widths[tensor], tensorDeviations[tensor]);
         }
-        return new Transform(group, mean, new ScaleWeighting(deviations), new TransformBasis(codes, scales, rows, width), 0, quantized.deviations(), split, TokenSensitivity.UNKNOWN, null);
+        return new Transform(group, mean, new ScaleWeighting(deviations), new TransformBasis(codes, scales, rows, width), 0, quantized.deviations(), split, TokenSensitivity.UNKNOWN, OptionalDouble.empty(), null);
     }
 
     /** Rows with a code that does not fit a byte. */

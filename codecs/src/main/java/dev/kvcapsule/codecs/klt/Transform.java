@@ -3,6 +3,7 @@ package dev.kvcapsule.codecs.klt;
 import dev.kvcapsule.engine.kernel.TransformBasis;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.OptionalDouble;
 
 /**
  * What turns a token's vector x into coefficients c and back: x = mean + backward(sum of c_k u_k).
@@ -16,9 +17,11 @@ import java.nio.ByteOrder;
  * @param deviations standard deviation of each coefficient, [components]; finite, at least 0
  * @param split components whose u_k has a second row in the basis, rising: row components + i is to be added to row split[i]
  * @param sensitivity how much attention tokens will be paid in these layers; without weights if that is not known
+ * @param outside share of the weighted variance that lay outside the components where they come from; empty for those of the cache itself
  * @param fit what makes projections on a roughly rounded basis the best coefficients for it; null where plain projections are good enough, and for decoders
  */
-record Transform(LayerGroup group, float[] mean, Weighting weighting, TransformBasis basis, int leading, float[] deviations, int[] split, TokenSensitivity sensitivity, GramInverse fit) {
+record Transform(LayerGroup group, float[] mean, Weighting weighting, TransformBasis basis, int leading, float[] deviations, int[] split, TokenSensitivity sensitivity,
+        OptionalDouble outside, GramInverse fit) {
     static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     int width() {

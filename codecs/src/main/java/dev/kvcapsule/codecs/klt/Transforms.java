@@ -31,6 +31,11 @@ final class Transforms {
         return transform;
     }
 
+    /** Components of the transform that has most of them. */
+    int mostComponents() {
+        return byGroup.values().stream().mapToInt(Transform::components).max().orElse(0);
+    }
+
     /** @throws ArithmeticException if there is no way into a weighted space */
     void prepareForward() {
         byGroup.values().forEach(transform -> transform.weighting().prepareForward());

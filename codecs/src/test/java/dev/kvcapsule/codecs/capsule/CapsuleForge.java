@@ -110,7 +110,7 @@ final class CapsuleForge {
     private static byte[] trailer(byte[] payload, int frames, int headersCrc) {
         try {
             Trailer old = Trailer.parse(ByteBuffer.wrap(payload), 0);
-            return new Trailer(frames, headersCrc, old.losslessTiles(), old.relativeError(), old.weightedError(), old.errors()).toBytes();
+            return new Trailer(frames, headersCrc, old.losslessTiles(), old.relativeError(), old.weightedError(), old.fit(), old.errors()).toBytes();
         } catch (MalformedDataException e) {
             return payload;
         }

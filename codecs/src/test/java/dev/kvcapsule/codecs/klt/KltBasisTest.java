@@ -80,7 +80,7 @@ class KltBasisTest {
         }
         return new KltBasis.Group(group.subCache(), group.firstLayer(), group.layers().stream().map(KltBasis::describe).toList(), group.headDims(), floats(width, 2),
                 floats(components, 3), floats((int) HeadWeighting.floats(group.headDims()), 1),
-                group.firstLayer() == 0 ? TokenSensitivity.UNKNOWN : new TokenSensitivity(new float[TokenSensitivity.OTHERS + group.headDims().length]), FINE, new TransformBasis(codes, scales, components, width));
+                group.firstLayer() == 0 ? TokenSensitivity.UNKNOWN : new TokenSensitivity(new float[TokenSensitivity.OTHERS + group.headDims().length]), 0.0625, FINE, new TransformBasis(codes, scales, components, width));
     }
 
     /** A basis of two groups, one layer each. */
@@ -185,7 +185,7 @@ class KltBasisTest {
 
     @Test
     void otherVersionsAreRefusedAsSuch() throws IOException {
-        for (int version : new int[] {0, 1, 3, -1}) {
+        for (int version : new int[] {0, 1, 2, 4, -1}) {
             byte[] bytes = basis();
             ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(8, version);
             String message = assertThrows(CapsuleRefusedException.class, () -> parse(BasisForge.sealed(bytes))).getMessage();
@@ -244,6 +244,10 @@ class KltBasisTest {
                 header -> firstGroup(header).put("layers", Map.of("0", "layer 0")),
                 header -> firstGroup(header).put("layers", "layer 0"),
                 header -> firstGroup(header).put("layers", List.of("a", 5L)),
+                header -> firstGroup(header).put("outside", 1L),
+                header -> firstGroup(header).put("outside", -0.001),
+                header -> firstGroup(header).put("outside", 1.001),
+                header -> firstGroup(header).put("outside", Double.NaN),
                 header -> firstGroup(header).put("more", 1L));
         for (int i = 0; i < changes.size(); i++) {
             malformed(BasisForge.withHeader(bytes, changes.get(i)), "change " + i);

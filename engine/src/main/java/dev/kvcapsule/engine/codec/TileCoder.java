@@ -49,6 +49,16 @@ public interface TileCoder extends AutoCloseable {
         return false;
     }
 
+    /**
+     * Measures how well a basis that was made of other caches suits the tile that {@link #encode} coded last.
+     *
+     * @param sums added are: to the first the weighted energy that lies outside the basis, to the second what that would be in a cache like those, to the third the energy
+     * @return whether it was measured; most codecs have no such basis
+     */
+    default boolean fit(double[] sums) {
+        return false;
+    }
+
     @Override
     void close();
 }

@@ -24,7 +24,7 @@ public record TileGeometry(int sinkTokens, int windowTokens, int blockTokens, in
 
     private static final int MIN_BLOCK_TOKENS = 128;
     private static final int MIN_JOINED_TOKENS = 64;
-    private static final long JOINED_BYTES = 12 << 20;
+    private static final long JOINED_BYTES = 24 << 20;
 
     /**
      * Tokens a block should have: 1,024, or fewer (down to 128, always a power of two) where rows are so wide that one tensor's block would
@@ -44,7 +44,7 @@ public record TileGeometry(int sinkTokens, int windowTokens, int blockTokens, in
 
     /**
      * Tokens a block of joined rows should have: at most so many, halved down to {@value #MIN_JOINED_TOKENS} while the rows of a block, as binary32, take
-     * more than 12 MiB. With copies of them in three places, what a thread needs stays under 40 MB.
+     * more than 24 MiB. With copies of them in three places, what a thread needs stays under 80 MB; and what a product takes to unpack a basis is shared by many tokens.
      *
      * @param width channels of a joined row, at least 1
      * @param most a power of two

@@ -8,6 +8,7 @@ import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.zip.CRC32C;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -120,16 +121,17 @@ public final class CapsuleWriter {
      * @param relativeError see {@link Trailer}
      * @param errors see {@link Trailer}
      * @param weightedError see {@link Trailer}
+     * @param fit see {@link Trailer}
      * @return the trailer as written
      */
-    public Trailer finish(long losslessTiles, double relativeError, List<List<double[]>> errors, OptionalDouble weightedError) throws IOException {
+    public Trailer finish(long losslessTiles, double relativeError, List<List<double[]>> errors, OptionalDouble weightedError, Optional<BasisFit> fit) throws IOException {
         long indexOffset = position;
         ByteBuffer index = ByteBuffer.allocate(Math.multiplyExact(frames, Long.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
         for (int i = 0; i < frames; i++) {
             index.putLong(frameOffsets[i]);
         }
         frame(FrameType.INDEX, 0, 0, index.flip());
-        Trailer trailer = new Trailer(frames, (int) headersCrc.getValue(), losslessTiles, relativeError, weightedError, errors);
+        Trailer trailer = new Trailer(frames, (int) headersCrc.getValue(), losslessTiles, relativeError, weightedError, fit, errors);
         frame(FrameType.TRAILER, 0, 0, ByteBuffer.wrap(sealing == null ? trailer.toBytes() : sealing.trailer(trailer)));
         ByteBuffer footer = ByteBuffer.allocate(CapsuleLayout.FOOTER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         footer.putLong(CapsuleLayout.FOOTER_MAGIC).putLong(indexOffset).putInt(0);

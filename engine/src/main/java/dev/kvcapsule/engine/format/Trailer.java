@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
 
@@ -16,9 +17,11 @@ import java.util.TreeMap;
  * @param losslessTiles body tiles that the codec could not carry and that were coded losslessly instead
  * @param relativeError over all tensors, sqrt(sum (x - y)^2 / sum x^2) of the decoded y against the original x; 0 if lossless
  * @param weightedError the same as the codec weighs errors, if it was asked to keep it within bounds
- * @param errors the same by sub-cache, then layer: {K, V}
+ * @param fit how well a shared basis suited the cache, if the codec has one and measures it
+ * @param errors the relative error by sub-cache, then layer: {K, V}
  */
-public record Trailer(long frames, int headersCrc, long losslessTiles, double relativeError, OptionalDouble weightedError, List<List<double[]>> errors) {
+public record Trailer(long frames, int headersCrc, long losslessTiles, double relativeError, OptionalDouble weightedError, Optional<BasisFit> fit,
+        List<List<double[]>> errors) {
 
     /**
      * What can be said of a cache whose parts have this trailer and another: counts are sums, errors those of the worse part. Of the whole's errors no more is known than that they are no larger.
@@ -64,6 +67,7 @@ public record Trailer(long frames, int headersCrc, long losslessTiles, double re
         Map<String, Object> map = new TreeMap<>(Map.of("frames", frames, "headers_crc", Integer.toUnsignedLong(headersCrc), "lossless_tiles", losslessTiles,
                 "relative_error", relativeError, "errors", caches));
         weightedError.ifPresent(error -> map.put("weighted_error", error));
+        fit.ifPresent(measured -> map.put("basis_fit", Map.of("outside", measured.outside(), "calibrated", measured.calibrated())));
         return map;
     }
 
@@ -101,6 +105,12 @@ public record Trailer(long frames, int headersCrc, long losslessTiles, double re
         }
         return new Trailer(map.number("frames", 1, Long.MAX_VALUE), (int) map.number("headers_crc", 0, 0xffff_ffffL),
                 map.number("lossless_tiles", 0, Integer.MAX_VALUE), map.real("relative_error"),
-                map.has("weighted_error") ? OptionalDouble.of(map.real("weighted_error")) : OptionalDouble.empty(), errors);
+                map.has("weighted_error") ? OptionalDouble.of(map.real("weighted_error")) : OptionalDouble.empty(), map.has("basis_fit") ? Optional.of(fit(map.map("basis_fit"))) : Optional.empty(), errors);
+    }
+
+    private static BasisFit fit(CborMap map) throws MalformedDataException {
+        BasisFit fit = new BasisFit(map.real("outside"), map.real("calibrated"));
+        map.end();
+        return fit;
     }
 }

@@ -8,6 +8,7 @@ import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TilePlan;
 import dev.kvcapsule.engine.codec.TileTensor;
+import dev.kvcapsule.engine.format.BasisFit;
 import dev.kvcapsule.engine.format.CapsuleWriter;
 import dev.kvcapsule.engine.format.FrameSealer;
 import dev.kvcapsule.engine.format.FrameType;
@@ -23,6 +24,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.channels.WritableByteChannel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.zip.CRC32C;
 
@@ -88,7 +90,7 @@ public final class CapsuleEncoder {
         } finally {
             slots.forEach(slot -> slot.memory.close());
         }
-        Trailer trailer = writer.finish(drain.losslessTiles, errors.overall(), errors.relative(), drain.weightedError());
+        Trailer trailer = writer.finish(drain.losslessTiles, errors.overall(), errors.relative(), drain.weightedError(), drain.fit());
         return new EncodeReport(manifest, trailer, plan.size(), writer.position());
     }
 
@@ -102,6 +104,7 @@ public final class CapsuleEncoder {
         boolean fellBack;
         double[][] sums;
         double[] weighted;
+        double[] fit;
 
         static List<EncodeSlot> ring(int threads) {
             List<EncodeSlot> slots = new ArrayList<>();
@@ -125,6 +128,7 @@ public final class CapsuleEncoder {
         private double weightedError;
         private double weightedSquares;
         private boolean weighed;
+        private final double[] fit = new double[3];
 
         Drain(TilePlan plan, CacheLayout layout, CapsuleWriter writer, TileErrors errors, Progress progress) {
             this.plan = plan;
@@ -137,6 +141,10 @@ public final class CapsuleEncoder {
 
         OptionalDouble weightedError() {
             return weighed ? OptionalDouble.of(weightedError == 0 ? 0 : Math.sqrt(weightedError / weightedSquares)) : OptionalDouble.empty();
+        }
+
+        Optional<BasisFit> fit() {
+            return fit[2] > 0 ? Optional.of(new BasisFit(fit[0] / fit[2], fit[1] / fit[2])) : Optional.empty();
         }
 
         @Override
@@ -157,6 +165,9 @@ public final class CapsuleEncoder {
             weighed |= slot.weighted != null;
             weightedError += slot.weighted == null ? 0 : slot.weighted[0];
             weightedSquares += slot.weighted == null ? 0 : slot.weighted[1];
+            for (int i = 0; i < fit.length && slot.fit != null; i++) {
+                fit[i] += slot.fit[i];
+            }
             doneBytes += TilePlan.rawBytes(layout, slot.tile);
             progress.update(doneBytes, totalBytes);
         }
@@ -208,11 +219,16 @@ public final class CapsuleEncoder {
             long bytes = tile.exact() ? TileCoder.UNREPRESENTABLE : coders.encode(tile, tensors, buffer);
             slot.sums = new double[tile.tensors()][2];
             slot.weighted = null;
+            slot.fit = null;
             boolean lossless = codec.isLossless();
             if (bytes >= 0 && !check(buffer.asSlice(0, bytes), slot, tensors, onDevice, lossless)) {
                 bytes = TileCoder.UNREPRESENTABLE;
             }
             slot.fellBack = bytes < 0 && !tile.exact();
+            double[] fit = new double[3];
+            if (bytes >= 0 && coders.fit(fit)) {
+                slot.fit = fit;
+            }
             if (bytes < 0) {
                 tensors = onDevice ? toHost.move(tensors) : tensors;
                 bytes = coders.encodeLosslessly(tile, tensors, buffer);

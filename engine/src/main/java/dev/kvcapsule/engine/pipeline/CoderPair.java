@@ -64,6 +64,11 @@ final class CoderPair implements AutoCloseable {
         return coder.weigh(tile, original, decoded, sums);
     }
 
+    /** See {@link TileCoder#fit}. */
+    boolean fit(double[] sums) {
+        return coder.fit(sums);
+    }
+
     /** @throws MalformedDataException if the payload does not decode to such tensors */
     void decode(MemorySegment payload, Tile tile, List<TileTensor> tensors) throws MalformedDataException {
         if (payload.byteSize() < PREFIX_BYTES) {

@@ -174,12 +174,13 @@ class ManifestTest {
 
     @Test
     void trailersAreReadBackAndChecked() throws MalformedDataException {
-        Trailer trailer = new Trailer(7, -5, 2, 0.25, OptionalDouble.of(0.125), List.of(List.of(new double[] {0.5, 0.75}), List.of()));
+        Trailer trailer = new Trailer(7, -5, 2, 0.25, OptionalDouble.of(0.125), Optional.of(new BasisFit(0.03125, 0.0078125)), List.of(List.of(new double[] {0.5, 0.75}), List.of()));
         byte[] bytes = trailer.toBytes();
         Trailer read = Trailer.parse(ByteBuffer.wrap(bytes), 0);
         assertArrayEquals(bytes, read.toBytes());
         assertEquals(-5, read.headersCrc());
         assertEquals(2, read.losslessTiles());
+        assertEquals(trailer.fit(), read.fit());
         assertArrayEquals(new double[] {0.5, 0.75}, read.errors().getFirst().getFirst());
         for (int length = 0; length < bytes.length; length++) {
             ByteBuffer cut = ByteBuffer.wrap(bytes, 0, length);
@@ -188,5 +189,9 @@ class ManifestTest {
         byte[] uneven = Cbor.write(Map.of("frames", 1L, "headers_crc", 1L, "lossless_tiles", 0L, "relative_error", 0.0, "errors",
                 List.of(Map.of("k", List.of(0.5), "v", List.of()))));
         assertThrows(MalformedDataException.class, () -> Trailer.parse(ByteBuffer.wrap(uneven), 0));
+        for (Map<String, Object> fit : List.<Map<String, Object>>of(Map.of("outside", 0.5), Map.of("outside", 0.5, "calibrated", 1L), Map.of("outside", 0.5, "calibrated", 0.5, "more", 0.5))) {
+            byte[] wrong = Cbor.write(Map.of("frames", 1L, "headers_crc", 1L, "lossless_tiles", 0L, "relative_error", 0.0, "errors", List.of(), "basis_fit", fit));
+            assertThrows(MalformedDataException.class, () -> Trailer.parse(ByteBuffer.wrap(wrong), 0));
+        }
     }
 }
