@@ -3,11 +3,13 @@ package dev.kvcapsule.engine.format;
 import dev.kvcapsule.engine.MalformedDataException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * The last frame: what was known only once everything was written.
@@ -44,7 +46,8 @@ public record Trailer(long frames, int headersCrc, long losslessTiles, double re
         }
         OptionalDouble weighted = weightedError.isPresent() && part.weightedError.isPresent()
                 ? OptionalDouble.of(Math.max(weightedError.getAsDouble(), part.weightedError.getAsDouble())) : OptionalDouble.empty();
-        return new Trailer(frames + part.frames, headersCrc, losslessTiles + part.losslessTiles, Math.max(relativeError, part.relativeError), weighted, worse);
+        Optional<BasisFit> worseFit = Stream.concat(fit.stream(), part.fit.stream()).max(Comparator.comparingDouble(BasisFit::outside));
+        return new Trailer(frames + part.frames, headersCrc, losslessTiles + part.losslessTiles, Math.max(relativeError, part.relativeError), weighted, worseFit, worse);
     }
 
     /** Deterministic CBOR, the payload of the trailer frame of a capsule without a seal. */
