@@ -20,6 +20,8 @@ import java.util.List;
 final class LibCrypto {
     private static final String PROPERTY = "kvcapsule.libcrypto";
     private static final List<String> NAMES = List.of("libcrypto.so.3", "libcrypto.so.1.1");
+    /** NID_ED25519 of obj_mac.h. */
+    private static final int ED25519 = 1087;
     private static final int GET_TAG = 0x10;
     private static final int SET_TAG = 0x11;
 
@@ -34,6 +36,10 @@ final class LibCrypto {
     private final MethodHandle digestInit;
     private final MethodHandle digestUpdate;
     private final MethodHandle digestFinish;
+    private final MethodHandle newPublicKey;
+    private final MethodHandle freeKey;
+    private final MethodHandle verifyInit;
+    private final MethodHandle verify;
     final MemorySegment aes256Gcm;
     final MemorySegment chacha20Poly1305;
     final MemorySegment sha256;
@@ -50,6 +56,10 @@ final class LibCrypto {
         digestInit = bind(library, "EVP_DigestInit_ex", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
         digestUpdate = bind(library, "EVP_DigestUpdate", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG));
         digestFinish = bind(library, "EVP_DigestFinal_ex", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+        newPublicKey = bind(library, "EVP_PKEY_new_raw_public_key", FunctionDescriptor.of(ADDRESS, JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG));
+        freeKey = bind(library, "EVP_PKEY_free", FunctionDescriptor.ofVoid(ADDRESS));
+        verifyInit = bind(library, "EVP_DigestVerifyInit", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+        verify = bind(library, "EVP_DigestVerify", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG));
         aes256Gcm = constant(library, "EVP_aes_256_gcm");
         chacha20Poly1305 = constant(library, "EVP_chacha20_poly1305");
         sha256 = constant(library, "EVP_sha256");
@@ -198,6 +208,31 @@ final class LibCrypto {
             check((int) digestFinish.invokeExact(context, out, MemorySegment.NULL), "EVP_DigestFinal_ex");
         } catch (Throwable e) {
             throw unexpected(e);
+        }
+    }
+
+    /**
+     * Whether a signature holds.
+     *
+     * @param key 32 bytes
+     * @param message any number of bytes
+     * @param signature 64 bytes
+     * @see <a href="https://docs.openssl.org/3.0/man7/EVP_SIGNATURE-ED25519/">EVP_SIGNATURE-ED25519</a>
+     */
+    boolean verifyEd25519(MemorySegment key, MemorySegment message, MemorySegment signature) {
+        MemorySegment context = newDigest();
+        try {
+            MemorySegment loaded = check((MemorySegment) newPublicKey.invokeExact(ED25519, MemorySegment.NULL, key, key.byteSize()), "EVP_PKEY_new_raw_public_key");
+            try {
+                check((int) verifyInit.invokeExact(context, MemorySegment.NULL, MemorySegment.NULL, MemorySegment.NULL, loaded), "EVP_DigestVerifyInit");
+                return (int) verify.invokeExact(context, signature, signature.byteSize(), message, message.byteSize()) == 1;
+            } finally {
+                freeKey.invokeExact(loaded);
+            }
+        } catch (Throwable e) {
+            throw unexpected(e);
+        } finally {
+            freeDigest(context);
         }
     }
 }

@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.kvcapsule.engine.keys.KeyStatus;
+import dev.kvcapsule.engine.keys.SignatureAlgorithm;
+import dev.kvcapsule.engine.keys.VerificationKey;
 import dev.kvcapsule.engine.seal.Aead;
 import dev.kvcapsule.engine.seal.AeadAlgorithm;
 import dev.kvcapsule.engine.seal.CryptoProvider;
@@ -14,7 +17,18 @@ import dev.kvcapsule.engine.seal.LeafHash;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.math.BigInteger;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
+import java.security.PublicKey;
+import java.security.Signature;
+import java.security.spec.X509EncodedKeySpec;
+import java.time.Instant;
+import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -106,5 +120,70 @@ class OpenSslCryptoTest {
                 assertEquals(expected, hex.formatHex(memory.toArray(ValueLayout.JAVA_BYTE)), provider.name());
             }
         }
+    }
+
+    private static VerificationKey key(KeyPair pair, SignatureAlgorithm algorithm) {
+        return new VerificationKey("k", algorithm, pair.getPublic(), Instant.EPOCH, Optional.empty(), KeyStatus.ACTIVE, Optional.empty());
+    }
+
+    /** What the JDK has signed holds; with any byte of message, signature or key changed, any length, or another key it does not, and both say so. */
+    @Test
+    void verifiesTheSignaturesThatTheJdkVerifies() throws GeneralSecurityException {
+        Random random = new Random(5);
+        KeyPairGenerator generator = KeyPairGenerator.getInstance("Ed25519");
+        VerificationKey other = key(generator.generateKeyPair(), SignatureAlgorithm.ED25519);
+        for (int length : new int[] {0, 1, 31, 64, 1000, 70_000}) {
+            KeyPair pair = generator.generateKeyPair();
+            VerificationKey key = key(pair, SignatureAlgorithm.ED25519);
+            byte[] message = random(random, length);
+            Signature signer = Signature.getInstance("Ed25519");
+            signer.initSign(pair.getPrivate());
+            signer.update(message);
+            byte[] signature = signer.sign();
+            assertTrue(openssl.verify(key, message, signature));
+            assertFalse(openssl.verify(other, message, signature));
+            for (int at = 0; at < signature.length; at++) {
+                byte[] changed = signature.clone();
+                changed[at] ^= (byte) (1 << random.nextInt(8));
+                assertFalse(openssl.verify(key, message, changed), "byte " + at);
+                assertFalse(jdk.verify(key, message, changed), "byte " + at);
+            }
+            for (int at = 0; at < length; at += 1 + length / 20) {
+                byte[] changed = message.clone();
+                changed[at] ^= 1;
+                assertFalse(openssl.verify(key, changed, signature));
+            }
+            assertFalse(openssl.verify(key, Arrays.copyOf(message, length + 1), signature));
+            for (int bytes : new int[] {0, 1, 63, 65, 128}) {
+                assertFalse(openssl.verify(key, message, Arrays.copyOf(signature, bytes)));
+            }
+            // S + L is the same S to who does not look: RFC 8032, 5.1.7 refuses it.
+            byte[] malleable = signature.clone();
+            BigInteger order = BigInteger.TWO.pow(252).add(new BigInteger("27742317777372353535851937790883648493"));
+            byte[] sum = new BigInteger(1, reversed(Arrays.copyOfRange(signature, 32, 64))).add(order).toByteArray();
+            byte[] little = Arrays.copyOf(reversed(sum), 32);
+            System.arraycopy(little, 0, malleable, 32, 32);
+            assertFalse(openssl.verify(key, message, malleable));
+            assertFalse(jdk.verify(key, message, malleable));
+        }
+    }
+
+    private static byte[] reversed(byte[] bytes) {
+        byte[] reversed = new byte[bytes.length];
+        for (int i = 0; i < bytes.length; i++) {
+            reversed[i] = bytes[bytes.length - 1 - i];
+        }
+        return reversed;
+    }
+
+    /** RFC 8032, 7.1, test 3. */
+    @Test
+    void verifiesTheSignatureOfTheStandard() throws GeneralSecurityException {
+        byte[] encoded = HexFormat.of().parseHex("302a300506032b6570032100" + "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025");
+        PublicKey point = KeyFactory.getInstance("Ed25519").generatePublic(new X509EncodedKeySpec(encoded));
+        VerificationKey key = key(new KeyPair(point, null), SignatureAlgorithm.ED25519);
+        byte[] signature = HexFormat.of().parseHex("6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a");
+        assertTrue(openssl.verify(key, HexFormat.of().parseHex("af82"), signature));
+        assertTrue(jdk.verify(key, HexFormat.of().parseHex("af82"), signature));
     }
 }

@@ -1,5 +1,6 @@
 package dev.kvcapsule.engine.seal;
 
+import dev.kvcapsule.engine.keys.VerificationKey;
 import java.util.ServiceLoader;
 
 /** Who encrypts and hashes frames: the JDK, or a native library that is fast from its first byte. Results are the same. */
@@ -18,6 +19,11 @@ public interface CryptoProvider {
 
     /** Makes what hashes. */
     LeafHash leafHash();
+
+    /** Whether a key's signature over a message holds; by the JDK, unless the provider has the algorithm. Never throws for any signature. */
+    default boolean verify(VerificationKey key, byte[] message, byte[] signature) {
+        return key.verify(message, signature);
+    }
 
     /**
      * The one to use: a native one that is there, else the JDK's.

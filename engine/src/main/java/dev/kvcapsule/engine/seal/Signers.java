@@ -83,7 +83,7 @@ final class Signers {
         for (int i = 0; i < keys.size(); i++) {
             byte[] bytes = CoseMessage.toBeSigned(signed.contentType(), signed.signers(), i, signed.payload());
             byte[] signature = signed.signatures().get(i).bytes();
-            if (signature.length != keys.get(i).algorithm().signatureBytes() || !keys.get(i).verify(bytes, signature)) {
+            if (signature.length != keys.get(i).algorithm().signatureBytes() || !CryptoProvider.best().verify(keys.get(i), bytes, signature)) {
                 throw new CapsuleRefusedException(RefusalCode.SIGNATURE, "the signature of key " + keys.get(i).kid() + " does not hold");
             }
         }
