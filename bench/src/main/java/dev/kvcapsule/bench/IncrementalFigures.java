@@ -21,6 +21,7 @@ import dev.kvcapsule.engine.seal.CapsuleOpening;
 import dev.kvcapsule.engine.seal.CapsuleSeal;
 import dev.kvcapsule.engine.seal.ChunkRef;
 import dev.kvcapsule.engine.seal.RestorePolicy;
+import dev.kvcapsule.engine.seal.SealClaims;
 import dev.kvcapsule.engine.seal.Scope;
 import dev.kvcapsule.engine.seal.SealSpec;
 import dev.kvcapsule.serving.CacheFormats;
@@ -165,7 +166,7 @@ public final class IncrementalFigures implements Callable<Integer> {
                     }
 
                     @Override
-                    public void tail(MemorySegment bytes) {
+                    public void tail(SealClaims claims, MemorySegment bytes) {
                         tail[0] = bytes.toArray(ValueLayout.JAVA_BYTE);
                     }
                 });

@@ -16,6 +16,7 @@ import dev.kvcapsule.engine.seal.RestorePolicy;
 import dev.kvcapsule.engine.seal.Scope;
 import dev.kvcapsule.engine.seal.SealSpec;
 import dev.kvcapsule.serving.files.TemporaryFolder;
+import dev.kvcapsule.engine.memory.MemoryChannel;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -61,13 +62,13 @@ public class SealedDecodeBenchmark extends KernelBenchmark {
         MemorySegment memory = arena.allocate(2 * (workload().bytes() + workload().bytes() / 8 + (1 << 20)), 64);
         MemoryChannel plain = new MemoryChannel(memory);
         CapsuleEncoder.encode(workload().sourceCache(), Codecs.create(codec), plain, options());
-        open = plain.written();
+        open = plain.passed();
         MemoryChannel out = new MemoryChannel(memory.asSlice(open.byteSize()));
         Scope scope = new Scope("bench", "bench", Optional.empty(), Optional.empty());
         try (CapsuleSeal seal = new CapsuleSeal(SealSpec.of("bench", "bench", "bench", scope, now), keys)) {
             CapsuleEncoder.encode(workload().sourceCache(), Codecs.create(codec), out, options(), seal);
         }
-        sealed = out.written();
+        sealed = out.passed();
     }
 
     /** Without a seal. */

@@ -25,7 +25,6 @@ import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -97,48 +96,42 @@ final class DecodeCommand implements Callable<Integer> {
     }
 
     private DecodeReport decode(FileChannel out, ProgressBar bar) throws IOException {
-        if (seal.isSealed() && (tokens == null && Inputs.isStandard(capsule) || isParts())) {
-            return decodeParts(out, bar);
+        if (seal.isSealed() && Inputs.isStandard(capsule) && tokens == null) {
+            // Front to back, while it arrives.
+            return decodeParts(Channels.newChannel(System.in), out, bar);
         }
-        Optional<String> name = Optional.ofNullable(format);
-        OptionalInt count = tokens == null ? OptionalInt.empty() : OptionalInt.of(tokens);
-        try (Opening opening = seal.isSealed() ? seal.opening(context(), true, allowOlder, options.err()) : Opening.unsealed()) {
-            if (Inputs.isStandard(capsule) && tokens == null) {
-                try (FolderBases bases = basis.open(capsule)) {
-                    CapsuleReader reader = CapsuleReader.of(Channels.newChannel(System.in), opening);
-                    return decode(reader, name, count, out, bar, bases, opening);
-                }
+        if (Inputs.isStandard(capsule) && tokens == null) {
+            try (FolderBases bases = basis.open(capsule)) {
+                return decode(CapsuleReader.of(Channels.newChannel(System.in), Opening.unsealed()), out, bar, bases, Opening.unsealed());
             }
-            try (InputFile in = seal.open(capsule); FolderBases bases = basis.open(capsule)) {
-                return decode(Inputs.capsule(in, opening), name, count, out, bar, bases, opening);
-            }
-        }
-    }
-
-    private boolean isParts() throws IOException {
-        if (!Files.isRegularFile(capsule)) {
-            return false;
         }
         try (InputFile in = seal.open(capsule)) {
-            return Parts.recognises(in.bytes());
+            if (seal.isSealed() && Parts.recognises(in.bytes())) {
+                return decodeParts(in.channel(), out, bar);
+            }
+            try (Opening opening = seal.isSealed() ? seal.opening(context(), true, allowOlder, options.err()) : Opening.unsealed(); FolderBases bases = basis.open(capsule)) {
+                return decode(Inputs.capsule(in, opening), out, bar, bases, opening);
+            }
         }
     }
 
-    /** What arrives front to back: a capsule, or one in parts. */
-    private DecodeReport decodeParts(FileChannel out, ProgressBar bar) throws IOException {
-        try (ReadableByteChannel in = Inputs.isStandard(capsule) ? Channels.newChannel(System.in) : FileChannel.open(capsule, StandardOpenOption.READ);
-                CapsuleOpening opening = seal.incremental(context(), true, allowOlder, options.err()); FolderBases bases = basis.open(capsule)) {
+    /** What is read front to back: a capsule, or one in parts. */
+    private DecodeReport decodeParts(ReadableByteChannel in, FileChannel out, ProgressBar bar) throws IOException {
+        try (CapsuleOpening opening = seal.incremental(context(), true, allowOlder, options.err()); FolderBases bases = basis.open(capsule)) {
             PartsInput parts = PartsInput.begin(in);
             CapsuleReader reader = CapsuleReader.of(parts.capsule(), opening);
-            DecodeReport report = CapsuleFiles.decode(reader, opening, parts, Optional.ofNullable(format), tokens == null ? OptionalInt.empty() : OptionalInt.of(tokens), out, pipeline(reader, bar, bases));
+            DecodeReport report = CapsuleFiles.decode(reader, opening, parts, Optional.ofNullable(format), wanted(), out, pipeline(reader, bar, bases));
             noteUnchecked(opening.claims());
             return report;
         }
     }
 
-    private DecodeReport decode(CapsuleReader reader, Optional<String> name, OptionalInt count, FileChannel out, ProgressBar bar, FolderBases bases, Opening opening)
-            throws IOException {
-        DecodeReport report = CapsuleFiles.decode(reader, name, count, out, pipeline(reader, bar, bases));
+    private OptionalInt wanted() {
+        return tokens == null ? OptionalInt.empty() : OptionalInt.of(tokens);
+    }
+
+    private DecodeReport decode(CapsuleReader reader, FileChannel out, ProgressBar bar, FolderBases bases, Opening opening) throws IOException {
+        DecodeReport report = CapsuleFiles.decode(reader, Optional.ofNullable(format), wanted(), out, pipeline(reader, bar, bases));
         if (opening instanceof CapsuleOpening sealed) {
             noteUnchecked(sealed.claims());
         }

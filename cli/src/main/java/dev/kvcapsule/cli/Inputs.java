@@ -58,7 +58,7 @@ final class Inputs {
     /** Opens a capsule. @param opening decides about its seal */
     static CapsuleReader capsule(InputFile in, Opening opening) throws IOException {
         if (Parts.recognises(in.bytes())) {
-            throw MalformedDataException.at(0, "magic", "this is a sealed capsule in parts: give it as a file, and without --unsealed");
+            throw MalformedDataException.at(0, "magic", "this is a sealed capsule in parts: read it without --unsealed");
         }
         if (!CapsuleReader.recognises(in.bytes()) && isState(in)) {
             throw MalformedDataException.at(0, "magic", "this is a state, not a capsule: 'capsule encode' makes a capsule of it");

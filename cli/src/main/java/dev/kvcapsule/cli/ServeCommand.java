@@ -17,17 +17,16 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetSocketAddress;
 import java.net.URI;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine;
 
 /** The gateway in front of a llama-server. */
 @Command(name = "serve", mixinStandardHelpOptions = true, sortOptions = false, description = "Runs the gateway in front of a llama-server: its slots leave and come back as sealed capsules.",
@@ -193,8 +192,7 @@ final class ServeCommand implements Callable<Integer> {
             throw new Failures.UsageException("--summarizer takes upstream, none or http://HOST:PORT; --summarizer-token-file goes with an address");
         }
         SummarizerOptions.Writer writer = isAddress ? SummarizerOptions.Writer.ENDPOINT : summarizer.equals("none") ? SummarizerOptions.Writer.EXTRACTIVE : SummarizerOptions.Writer.UPSTREAM;
-        Optional<String> token = summarizerToken == null ? Optional.empty()
-                : Inputs.about(summarizerToken.toString(), () -> Files.readString(summarizerToken)).lines().findFirst().map(String::strip).filter(text -> !text.isEmpty());
+        Optional<String> token = summarizerToken == null ? Optional.empty() : Optional.of(TokenFile.read(summarizerToken));
         return new SummarizerOptions(writer, isAddress ? Optional.of(URI.create(summarizer)) : Optional.empty(), token, summarizerModel, summaryTokens, usual.total());
     }
 

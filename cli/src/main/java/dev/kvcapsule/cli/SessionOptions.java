@@ -1,6 +1,5 @@
 package dev.kvcapsule.cli;
 
-import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.sessions.GatewayNote;
 import dev.kvcapsule.sessions.SessionState;
 import dev.kvcapsule.sessions.gateway.ClientTls;
@@ -10,8 +9,6 @@ import dev.kvcapsule.sessions.store.NoSuchSessionException;
 import dev.kvcapsule.sessions.store.SessionStore;
 import java.io.IOException;
 import java.net.URI;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
@@ -110,20 +107,11 @@ final class SessionOptions extends OutputOptions {
 
     /** A client as the last checkpoint had it. */
     static GatewayClient client(GatewayNote note, Duration timeLimit) throws IOException {
-        Optional<String> token = note.tokenFile().isPresent() ? Optional.of(token(note.tokenFile().get())) : Optional.empty();
+        Optional<String> token = note.tokenFile().isPresent() ? Optional.of(TokenFile.read(Path.of(note.tokenFile().get()))) : Optional.empty();
         try {
             return new GatewayClient(URI.create(note.url()), token, note.tls(), timeLimit);
         } catch (IllegalArgumentException e) {
             throw new Failures.UsageException(e.getMessage());
         }
-    }
-
-    private static String token(String file) throws IOException {
-        // Not as UTF-8: what is none is no token, and said as such.
-        String token = Inputs.about(file, () -> Files.readString(Path.of(file), StandardCharsets.ISO_8859_1)).lines().findFirst().orElse("").strip();
-        if (!GatewayClient.isToken(token)) {
-            throw new MalformedDataException(file + ": a token is one line of printable ASCII");
-        }
-        return token;
     }
 }

@@ -118,11 +118,9 @@ final class SessionsCompactCommand implements Callable<Integer> {
         CompactionSettings usual = CompactionSettings.ofWindow(window == null ? Integer.MAX_VALUE : window);
         CompactionSettings settings = new CompactionSettings(usual.window(), usual.reserve(), usual.threshold(), tail);
         if (endpoint == null) {
-            // Four characters a token, roughly.
-            return compact(sessions, settings, new ExtractiveSummarizer(4 * summaryTokens), tokenizer);
+            return compact(sessions, settings, ExtractiveSummarizer.ofTokens(summaryTokens), tokenizer);
         }
-        Optional<String> token = tokenFile == null ? Optional.empty()
-                : Inputs.about(tokenFile.toString(), () -> Files.readString(tokenFile)).lines().findFirst().map(String::strip).filter(text -> !text.isEmpty());
+        Optional<String> token = tokenFile == null ? Optional.empty() : Optional.of(TokenFile.read(tokenFile));
         try (EndpointSummarizer summarizer = new EndpointSummarizer(endpoint, token, model, summaryTokens, timeLimit)) {
             return compact(sessions, settings, summarizer, tokenizer);
         }

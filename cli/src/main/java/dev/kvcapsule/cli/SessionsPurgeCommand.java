@@ -135,7 +135,7 @@ final class SessionsPurgeCommand implements Callable<Integer> {
     private void removeOwners(SessionPurges purges, String id, Optional<KeyLifecycle> revoker, Map<String, Object> one) throws IOException {
         SessionPurges.Removed result = purges.begin(options.owner(), id);
         Set<String> ids = new TreeSet<>();
-        purges.begun().stream().filter(begun -> begun.owner().equals(options.owner()) && begun.session().equals(id)).forEach(begun -> ids.addAll(begun.capsules()));
+        purges.begun(options.owner(), id).forEach(begun -> ids.addAll(begun.capsules()));
         if (revoker.isPresent() && !ids.isEmpty()) {
             revoker.get().revokeCapsules(ids);
         }

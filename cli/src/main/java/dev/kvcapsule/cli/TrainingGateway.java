@@ -8,12 +8,12 @@ import dev.kvcapsule.engine.format.Parts;
 import dev.kvcapsule.engine.increment.ChunkPlan;
 import dev.kvcapsule.engine.increment.IncrementalEncoder;
 import dev.kvcapsule.engine.increment.KnownChunks;
+import dev.kvcapsule.engine.increment.PartsOutput;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.keys.KeyFolder;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
 import dev.kvcapsule.engine.seal.AeadAlgorithm;
-import dev.kvcapsule.engine.seal.ChunkRef;
 import dev.kvcapsule.engine.seal.Scope;
 import dev.kvcapsule.engine.seal.SealSpec;
 import dev.kvcapsule.serving.CacheFormats;
@@ -24,7 +24,6 @@ import dev.kvcapsule.testdata.Samples;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
@@ -70,20 +69,9 @@ final class TrainingGateway implements AutoCloseable {
         SealSpec spec = new SealSpec(OWNER, kid, OWNER, new Scope(OWNER, OWNER, Optional.empty(), Optional.empty()), now, now, Duration.ofDays(1), 0, Optional.empty(), Optional.empty(),
                 Optional.of(ids), AeadAlgorithm.AES_256_GCM);
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        Parts.Writer out = new Parts.Writer(Channels.newChannel(bytes));
+        PartsOutput out = new PartsOutput(Channels.newChannel(bytes));
         Codec codec = Profile.FAST.codec(Optional.empty());
-        new IncrementalEncoder(spec, keys, new PipelineOptions(1, Kernels.scalar(), Progress.NONE)).encode(cache, ChunkPlan.of(cache.layout(), codec), ids, new KnownChunks(), chunk -> true,
-                new IncrementalEncoder.Output() {
-                    @Override
-                    public void chunk(ChunkRef chunk, MemorySegment sealed) throws IOException {
-                        out.part(new Parts.Header(Parts.Type.CHUNK, sealed.byteSize(), chunk.key(), chunk.expires()), sealed);
-                    }
-
-                    @Override
-                    public void tail(MemorySegment sealed) throws IOException {
-                        out.part(new Parts.Header(Parts.Type.TAIL, sealed.byteSize()), sealed);
-                    }
-                });
+        new IncrementalEncoder(spec, keys, new PipelineOptions(1, Kernels.scalar(), Progress.NONE)).encode(cache, ChunkPlan.of(cache.layout(), codec), ids, new KnownChunks(), chunk -> true, out);
         out.end();
         return bytes.toByteArray();
     }
@@ -98,7 +86,7 @@ final class TrainingGateway implements AutoCloseable {
         boolean isExport = exchange.getRequestURI().getPath().endsWith("/export");
         byte[] body = isExport ? parts : ("{\"verdict\":\"restored\",\"code\":\"ok\",\"slot\":0,\"tokens\":" + tokens + ",\"tokens_reused\":" + tokens
                 + ",\"tokens_evaluated\":1,\"prefill_tokens_per_second\":200.0}").getBytes(StandardCharsets.UTF_8);
-        exchange.getResponseHeaders().set("Content-Type", isExport ? "application/vnd.kvcapsule.parts" : "application/json");
+        exchange.getResponseHeaders().set("Content-Type", isExport ? Parts.MEDIA_TYPE : "application/json");
         exchange.sendResponseHeaders(200, body.length);
         exchange.getResponseBody().write(body);
         exchange.close();

@@ -3,6 +3,7 @@ package dev.kvcapsule.cli;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.codec.Codec;
 import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.memory.MemoryChannel;
 import dev.kvcapsule.engine.pipeline.CapsuleEncoder;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
@@ -17,7 +18,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.ReadableByteChannel;
-import java.nio.channels.WritableByteChannel;
 
 /**
  * Has a codec compiled before somebody waits for it: encodes and decodes the sample until its loops are hot, with one thread and nothing on the disk. A codec that cannot carry the sample, such as
@@ -52,33 +52,14 @@ final class WarmUp implements Runnable {
                 // Until all of it is there.
             }
             KvCache cache = CacheFormats.read(MemorySegment.ofBuffer(state.flip()), ModelFacts.parse(Samples.SMOLLM2_FACTS));
-            ByteBuffer capsule = arena.allocate(ROOM).asByteBuffer();
+            MemorySegment room = arena.allocate(ROOM);
             for (int round = 0; round < ROUNDS; round++) {
-                CapsuleEncoder.encode(cache, codec, new Memory(capsule.clear()), pipeline);
-                CapsuleFiles.verify(CapsuleReader.of(MemorySegment.ofBuffer(capsule.flip())), pipeline);
+                MemoryChannel capsule = new MemoryChannel(room);
+                CapsuleEncoder.encode(cache, codec, capsule, pipeline);
+                CapsuleFiles.verify(CapsuleReader.of(capsule.passed()), pipeline);
             }
         } catch (IOException | RuntimeException e) {
             // Only time is lost: what is asked for works without.
-        }
-    }
-
-    /** Takes as much as there is room for. */
-    private record Memory(ByteBuffer target) implements WritableByteChannel {
-        @Override
-        public int write(ByteBuffer source) {
-            int count = source.remaining();
-            target.put(source);
-            return count;
-        }
-
-        @Override
-        public boolean isOpen() {
-            return true;
-        }
-
-        @Override
-        public void close() {
-            // It is somebody else's memory.
         }
     }
 }

@@ -2,7 +2,9 @@ package dev.kvcapsule.gateway;
 
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.format.Parts;
 import dev.kvcapsule.engine.increment.IncrementalEncoder;
+import dev.kvcapsule.engine.increment.PartsOutput;
 import dev.kvcapsule.engine.increment.KnownChunks;
 import dev.kvcapsule.engine.pipeline.EncodeReport;
 import dev.kvcapsule.engine.seal.CapsuleSeal;
@@ -29,7 +31,6 @@ final class CapsuleApi {
     static final String PREFIX = "/capsule/v1/";
 
     private static final String CAPSULE_TYPE = "application/vnd.kvcapsule";
-    private static final String PARTS_TYPE = "application/vnd.kvcapsule.parts";
 
     private static final int PIECE = 64 << 10;
 
@@ -130,6 +131,7 @@ final class CapsuleApi {
         boolean keep = flag(exchange, "keep");
         try (SlotExport.Snapshot snapshot = exporter.snapshot(exchange.principal(), slot); CapsuleSeal seal = snapshot.seal(scope, lifetime)) {
             mark(exchange, snapshot);
+            ledger.note(exchange.principal(), seal);
             if (keep) {
                 keep(exchange, snapshot, seal);
             } else {
@@ -186,8 +188,8 @@ final class CapsuleApi {
     private void streamParts(Exchange exchange, SlotExport.Snapshot snapshot, KnownChunks known) throws IOException {
         Scope scope = exchange.principal().scope(parameter(exchange, "session"));
         Optional<Duration> lifetime = lifetime(exchange);
-        HttpServerResponse response = begin(exchange, snapshot, PARTS_TYPE);
-        PartsDownload parts = new PartsDownload(new ResponseChannel(response, options.limits().stall(), options.limits().total()));
+        HttpServerResponse response = begin(exchange, snapshot, Parts.MEDIA_TYPE);
+        PartsOutput parts = new PartsOutput(new ResponseChannel(response, options.limits().stall(), options.limits().total()));
         IncrementalEncoder.Encoded encoded = snapshot.encode(scope, lifetime, known, ledger.noted(exchange.principal(), parts));
         long sent = parts.end();
         long reused = encoded.claims().chunks().size() - (long) encoded.newChunks();
@@ -212,14 +214,14 @@ final class CapsuleApi {
 
     private void stream(Exchange exchange, SlotExport.Snapshot snapshot, CapsuleSeal seal) throws IOException {
         HttpServerResponse response = begin(exchange, snapshot, CAPSULE_TYPE);
-        EncodeReport report = snapshot.encode(seal, ledger.noted(exchange.principal(), seal, new ResponseChannel(response, options.limits().stall(), options.limits().total())));
+        EncodeReport report = snapshot.encode(seal, new ResponseChannel(response, options.limits().stall(), options.limits().total()));
         exported(exchange, snapshot, seal, report.capsuleBytes());
         response.end();
     }
 
     private void keep(Exchange exchange, SlotExport.Snapshot snapshot, CapsuleSeal seal) throws IOException {
         CapsuleStore.Kept kept = store.add(exchange.principal().owner(), out -> {
-            snapshot.encode(seal, ledger.noted(exchange.principal(), seal, out));
+            snapshot.encode(seal, out);
             return seal.claims().id();
         });
         exported(exchange, snapshot, seal, kept.bytes());

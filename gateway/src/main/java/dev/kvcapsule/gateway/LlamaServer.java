@@ -24,6 +24,7 @@ final class LlamaServer implements TemplateTokenizer.Server {
     private final HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(CONNECT).build();
     private final URI upstream;
     private final Duration total;
+    private volatile OptionalLong contextTokens = OptionalLong.empty();
 
     LlamaServer(URI upstream, Duration total) {
         this.upstream = upstream;
@@ -59,17 +60,19 @@ final class LlamaServer implements TemplateTokenizer.Server {
 
     /** How many slots it has. */
     int slots() throws IOException {
-        Integer slots = props().getInteger("total_slots");
+        JsonObject props = props();
+        Integer slots = props.getInteger("total_slots");
         if (slots == null || slots < 1) {
             throw new IOException("the server does not say how many slots it has: is it a llama-server?");
         }
+        contextTokens = props.getValue("default_generation_settings") instanceof JsonObject settings && settings.getValue("n_ctx") instanceof Number count && count.longValue() > 0
+                ? OptionalLong.of(count.longValue()) : OptionalLong.empty();
         return slots;
     }
 
-    /** How many tokens a slot takes; empty if it does not say. */
-    OptionalLong contextTokens() throws IOException {
-        return props().getValue("default_generation_settings") instanceof JsonObject settings && settings.getValue("n_ctx") instanceof Number count && count.longValue() > 0
-                ? OptionalLong.of(count.longValue()) : OptionalLong.empty();
+    /** How many tokens a slot takes, as it was when the server last told of its slots; empty if it did not say. */
+    OptionalLong contextTokens() {
+        return contextTokens;
     }
 
     private JsonObject props() throws IOException {

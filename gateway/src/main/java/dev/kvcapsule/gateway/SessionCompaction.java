@@ -20,8 +20,6 @@ import java.util.OptionalLong;
  * so that the row says how far a capsule still holds.
  */
 final class SessionCompaction {
-    private static final int CHARACTERS_A_TOKEN = 4;
-
     private final GatewayOptions options;
     private final LlamaServer server;
     private final Slots slots;
@@ -80,7 +78,7 @@ final class SessionCompaction {
 
     private CompactionEvent compactedByUs(SessionRequest request, Principal principal, Wish wish, CompactionSettings settings) throws IOException {
         SummarizerOptions writer = options.summarizer();
-        Summarizer extractive = new ExtractiveSummarizer(CHARACTERS_A_TOKEN * writer.maxTokens());
+        Summarizer extractive = ExtractiveSummarizer.ofTokens(writer.maxTokens());
         if (wish.summarizer.equals(Optional.of("extractive")) || writer.writer() == SummarizerOptions.Writer.EXTRACTIVE) {
             return compacted(request, wish, settings, extractive);
         }

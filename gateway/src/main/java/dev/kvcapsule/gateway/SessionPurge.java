@@ -37,10 +37,8 @@ final class SessionPurge {
         SessionPurges.Removed removed = purges.begin(owner, session);
         int kept = 0;
         Set<String> revoked = new HashSet<>();
-        for (SessionPurges.Begun one : purges.begun()) {
-            if (one.owner().equals(owner) && one.session().equals(session)) {
-                kept += end(one, revoked);
-            }
+        for (SessionPurges.Begun one : purges.begun(owner, session)) {
+            kept += end(one, revoked);
         }
         return new Result(removed.session(), removed.traces(), kept, revoked);
     }

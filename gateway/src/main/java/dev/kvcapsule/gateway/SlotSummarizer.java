@@ -31,7 +31,18 @@ final class SlotSummarizer implements Summarizer {
 
     @Override
     public String summarize(Request request) throws IOException {
-        requirePermission();
+        try {
+            principal.require(Permission.INFER);
+            return summarizeInSlot(request);
+        } catch (RequestException e) {
+            throw new IOException(e.getMessage(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while a summary was written");
+        }
+    }
+
+    private String summarizeInSlot(Request request) throws IOException, InterruptedException {
         String name = folder.newName();
         try (SlotLease lease = slots.acquire(principal, OptionalInt.empty(), SlotTable.Use.REPLACE);
                 EndpointSummarizer model = new EndpointSummarizer(upstream, Optional.empty(), options.model(), options.maxTokens(), options.total(), Map.of("id_slot", lease.slot()))) {
@@ -41,21 +52,8 @@ final class SlotSummarizer implements Summarizer {
             } finally {
                 putBack(lease.slot(), name, held);
             }
-        } catch (RequestException e) {
-            throw new IOException(e.getMessage(), e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IOException("interrupted while a summary was written");
         } finally {
             folder.delete(name);
-        }
-    }
-
-    private void requirePermission() throws IOException {
-        try {
-            principal.require(Permission.INFER);
-        } catch (RequestException e) {
-            throw new IOException(e.getMessage(), e);
         }
     }
 

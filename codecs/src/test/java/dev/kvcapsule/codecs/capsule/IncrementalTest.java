@@ -86,7 +86,7 @@ class IncrementalTest {
         }
 
         @Override
-        public void tail(MemorySegment bytes) {
+        public void tail(SealClaims claims, MemorySegment bytes) {
             tail = bytes.toArray(ValueLayout.JAVA_BYTE);
         }
 

@@ -23,6 +23,7 @@ import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
 import dev.kvcapsule.engine.seal.CapsuleOpening;
 import dev.kvcapsule.engine.seal.ChunkRef;
+import dev.kvcapsule.engine.seal.SealClaims;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -73,7 +74,7 @@ class PartsFuzzTest {
                     }
 
                     @Override
-                    public void tail(MemorySegment bytes) {
+                    public void tail(SealClaims claims, MemorySegment bytes) {
                         headers.addFirst(new Parts.Header(Parts.Type.TAIL, bytes.byteSize()));
                         contents.addFirst(bytes.toArray(ValueLayout.JAVA_BYTE));
                     }

@@ -52,8 +52,8 @@ public record CapsuleSummary(Manifest manifest, Trailer trailer, int tiles, int 
         return new CapsuleSummary(manifest, trailer, plan.size(), exact, manifestBytes, blobBytes, basisBytes, byKind[1], byKind[2], byKind[3], framing);
     }
 
-    /** The same of another manifest. */
-    public CapsuleSummary of(Manifest other) {
+    /** The same with another manifest. */
+    public CapsuleSummary with(Manifest other) {
         return new CapsuleSummary(other, trailer, tiles, exactTiles, manifestBytes, blobBytes, basisBytes, keyOnlyBytes, valueOnlyBytes, mixedBytes, framingBytes);
     }
 

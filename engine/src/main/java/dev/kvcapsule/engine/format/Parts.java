@@ -29,6 +29,9 @@ public final class Parts {
 
     private Parts() {}
 
+    /** The media type of parts on the wire. */
+    public static final String MEDIA_TYPE = "application/vnd.kvcapsule.parts";
+
     /** What a part is. */
     public enum Type {
         /** The capsule that goes on from chunks. */

@@ -61,7 +61,8 @@ public final class IncrementalDecoder {
             long ofTail = Math.min(all, reader.manifest().layout().tensorBytes());
             Progress progress = options.progress();
             Trailer trailer = tail.decode(target, Math.toIntExact(opening.claims().chunkTokens()), options.with((done, total) -> progress.update(Math.min(done, all), all)));
-            int wanted = wanted(target.layout());
+            int room = target.layout().subCaches().stream().mapToInt(SubCache::cells).max().orElse(0);
+            int wanted = ChunkRef.first(opening.claims().chunks(), room).size();
             List<Trailer> pieces = PieceDecoder.decode(wanted, (number, memory) -> find(number, memory, chunks), target,
                     options.with((done, total) -> progress.update(Math.min(ofTail + done, all), all)));
             if (wanted == opening.claims().chunks().size()) {
@@ -85,16 +86,6 @@ public final class IncrementalDecoder {
      */
     public Trailer verify(ChunkSource chunks, PipelineOptions options) throws IOException {
         return decode(CacheSink.nowhere(whole), chunks, options);
-    }
-
-    /** How many chunks hold tokens that a cache has room for. */
-    private int wanted(CacheLayout target) {
-        int room = target.subCaches().stream().mapToInt(SubCache::cells).max().orElse(0);
-        int count = 0;
-        while (count < opening.claims().chunks().size() && opening.claims().firstToken(count) < room) {
-            count++;
-        }
-        return count;
     }
 
     private PieceDecoder.Piece find(int number, SegmentAllocator memory, ChunkSource chunks) throws IOException {

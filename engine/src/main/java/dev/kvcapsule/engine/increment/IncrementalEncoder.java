@@ -50,8 +50,8 @@ public final class IncrementalEncoder {
         /** @param bytes valid until this returns */
         void chunk(ChunkRef chunk, MemorySegment bytes) throws IOException;
 
-        /** @param bytes valid until this returns */
-        void tail(MemorySegment bytes) throws IOException;
+        /** @param claims the capsule's, its chunks among them. @param bytes valid until this returns */
+        void tail(SealClaims claims, MemorySegment bytes) throws IOException;
     }
 
     /**
@@ -94,7 +94,7 @@ public final class IncrementalEncoder {
             buffer.clear();
             try (CapsuleSeal seal = new CapsuleSeal(spec, chunks, keys); Arena arena = Arena.ofShared()) {
                 EncodeReport report = CapsuleEncoder.encode(CacheSlice.tail(cache, plan.chunkedTokens(), arena), plan.tailCodec(), buffer, options, seal);
-                out.tail(buffer.bytes());
+                out.tail(seal.claims(), buffer.bytes());
                 return new Encoded(seal.claims(), report, made, newBytes + buffer.bytes().byteSize());
             }
         }

@@ -28,7 +28,7 @@ public final class PartsSummary {
      */
     public static CapsuleSummary read(CapsuleReader tail, PublicOpening opening, ChunkSource chunks) throws IOException {
         Manifest own = tail.manifest();
-        CapsuleSummary all = CapsuleSummary.read(tail).of(new Manifest(own.codec(), WholeLayout.of(own.layout(), opening.claims().chunkTokens()), own.basisBytes()));
+        CapsuleSummary all = CapsuleSummary.read(tail).with(new Manifest(own.codec(), WholeLayout.of(own.layout(), opening.claims().chunkTokens()), own.basisBytes()));
         List<ChunkRef> listed = opening.claims().chunks();
         try (GrowingBuffer memory = GrowingBuffer.ofOneThread()) {
             for (int c = 0; c < listed.size(); c++) {

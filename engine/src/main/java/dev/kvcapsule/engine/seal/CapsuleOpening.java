@@ -5,10 +5,7 @@ import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.RefusalCode;
 import dev.kvcapsule.engine.cache.LayerLayout;
 import dev.kvcapsule.engine.cache.SubCache;
-import dev.kvcapsule.engine.format.Frame;
-import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
-import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.keys.GenerationStore;
 import dev.kvcapsule.engine.keys.KeyProvider;
@@ -24,12 +21,9 @@ import java.util.Optional;
  * for, data key; then each frame's tag before its bytes are used; then trailer and Merkle root; then keys, revocation and time once more, and the generation is noted. Give it to
  * {@link dev.kvcapsule.engine.format.CapsuleReader}, and close it afterwards.
  */
-public final class CapsuleOpening implements Opening {
-    private final KeyProvider keys;
-    private final RestorePolicy policy;
+public final class CapsuleOpening extends KeyedOpening<SealClaims> {
+    private final CryptoProvider crypto;
     private final boolean incremental;
-    private final Envelope<SealClaims> envelope;
-    private final OpenedKeys opened;
     private boolean forked;
 
     /**
@@ -46,11 +40,9 @@ public final class CapsuleOpening implements Opening {
     }
 
     private CapsuleOpening(KeyProvider keys, RestorePolicy policy, CryptoProvider crypto, boolean incremental) {
-        this.keys = keys;
-        this.policy = policy;
+        super(Envelope.ofCapsule(crypto), keys, policy, crypto);
+        this.crypto = crypto;
         this.incremental = incremental;
-        this.envelope = Envelope.ofCapsule(crypto);
-        this.opened = new OpenedKeys(keys, crypto);
     }
 
     /**
@@ -69,11 +61,6 @@ public final class CapsuleOpening implements Opening {
     }
 
     @Override
-    public boolean isSealed() {
-        return true;
-    }
-
-    @Override
     public Manifest manifest(MemorySegment payload, long offset) throws IOException {
         return logged(() -> {
             Instant now = policy.clock().instant();
@@ -88,22 +75,6 @@ public final class CapsuleOpening implements Opening {
             checkPrefix();
             return envelope.manifest();
         });
-    }
-
-    private interface Check<T> {
-        T run() throws IOException;
-    }
-
-    /** The operator hears the true reason; of {@link RefusalCode#NOT_FOUND} it has been told already. */
-    private <T> T logged(Check<T> check) throws IOException {
-        try {
-            return check.run();
-        } catch (CapsuleRefusedException e) {
-            if (e.code() != RefusalCode.NOT_FOUND) {
-                policy.log().refused(e.code(), e.getMessage());
-            }
-            throw e;
-        }
     }
 
     /** Whose it says it is comes before its keys and signatures: what those are is nobody else's business, either. */
@@ -250,21 +221,6 @@ public final class CapsuleOpening implements Opening {
     }
 
     @Override
-    public FrameOpener newOpener(long lastFrame) {
-        return opened.newOpener(envelope, lastFrame, policy.log());
-    }
-
-    @Override
-    public void checked(byte[] leaf) {
-        envelope.checked(leaf);
-    }
-
-    @Override
-    public void clear(Frame frame) {
-        envelope.clear(frame);
-    }
-
-    @Override
     public Trailer trailer(MemorySegment payload, long offset) throws IOException {
         return logged(() -> envelope.trailer(payload, offset));
     }
@@ -296,19 +252,6 @@ public final class CapsuleOpening implements Opening {
      */
     public ChunkOpening chunk(int index) {
         envelope.requireOpen();
-        return new ChunkOpening(keys, policy, claims(), envelope.manifest(), index);
-    }
-
-    @Override
-    public IOException refusal(MalformedDataException damage) {
-        CapsuleRefusedException refused = CapsuleRefusedException.of(damage);
-        policy.log().refused(refused.code(), refused.getMessage());
-        return refused;
-    }
-
-    @Override
-    public void close() {
-        envelope.close();
-        opened.close();
+        return new ChunkOpening(keys, policy, claims(), envelope.manifest(), index, crypto);
     }
 }

@@ -8,6 +8,7 @@ import dev.kvcapsule.engine.keys.KeyException;
 import dev.kvcapsule.engine.keys.KeyProvider;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -51,6 +52,16 @@ public final class CapsuleSeal implements Sealing {
         return claims;
     }
 
+    /** What the capsule is bound to, as far as that was asked for. */
+    public SealSpec spec() {
+        return spec;
+    }
+
+    /** The capsule's id, 32 hexadecimal digits, before anything of it is written. */
+    public String id() {
+        return HexFormat.of().formatHex(writer.capsuleId());
+    }
+
     @Override
     public byte[] manifest(Manifest manifest, long lastFrame) throws IOException {
         writer.begin();
@@ -58,7 +69,7 @@ public final class CapsuleSeal implements Sealing {
         byte[] wrapped = writer.wrapped(spec.tenant(), epoch);
         Optional<byte[]> prefix = spec.tokens().map(tokens -> PrefixDigest.of(writer.dataKey().prefixSecret(), tokens, tokens.length));
         claims = new SealClaims(writer.capsuleId(), spec.issuer(), spec.scope(), spec.model(), spec.runtime(), prefix, spec.tokens().map(tokens -> tokens.length).orElse(0),
-                PositionRange.of(manifest.layout()), spec.created(), spec.notBefore(), spec.notBefore().plus(spec.lifetime()), spec.generation(), spec.tenant(), epoch,
+                PositionRange.of(manifest.layout()), spec.created(), spec.notBefore(), spec.expires(), spec.generation(), spec.tenant(), epoch,
                 spec.aead(), wrapped, writer.dataKey().commitment(), chunks);
         Map<String, Object> fields = manifest.toMap();
         fields.put("seal", claims.toMap());

@@ -3,10 +3,7 @@ package dev.kvcapsule.engine.seal;
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.RefusalCode;
-import dev.kvcapsule.engine.format.Frame;
-import dev.kvcapsule.engine.format.FrameOpener;
 import dev.kvcapsule.engine.format.Manifest;
-import dev.kvcapsule.engine.format.Opening;
 import dev.kvcapsule.engine.format.Trailer;
 import dev.kvcapsule.engine.keys.KeyProvider;
 import java.io.IOException;
@@ -18,42 +15,31 @@ import java.util.HexFormat;
  * Opens one chunk for the capsule that goes on from it, or refuses it: it must be the very one that the capsule's signed manifest names, by address, id and Merkle root, of the same
  * organisation, tenant, model, structure and positions, signed by a key that is good now, and valid now. Made by {@link CapsuleOpening#chunk}.
  */
-public final class ChunkOpening implements Opening {
-    private final KeyProvider keys;
-    private final RestorePolicy policy;
+public final class ChunkOpening extends KeyedOpening<ChunkClaims> {
     private final SealClaims owner;
     private final ListedChunk listed;
-    private final Envelope<ChunkClaims> envelope;
-    private final OpenedKeys opened;
 
-    ChunkOpening(KeyProvider keys, RestorePolicy policy, SealClaims owner, Manifest ownerManifest, int index) {
-        CryptoProvider crypto = CryptoProvider.best();
-        this.keys = keys;
-        this.policy = policy;
+    ChunkOpening(KeyProvider keys, RestorePolicy policy, SealClaims owner, Manifest ownerManifest, int index, CryptoProvider crypto) {
+        super(Envelope.ofChunk(crypto), keys, policy, crypto);
         this.owner = owner;
         this.listed = new ListedChunk(owner, ownerManifest, index);
-        this.envelope = Envelope.ofChunk(crypto);
-        this.opened = new OpenedKeys(keys, crypto);
     }
 
     @Override
     public Manifest manifest(MemorySegment payload, long offset) throws IOException {
         try {
-            Instant now = policy.clock().instant();
-            envelope.read(payload, offset);
-            checkOwner();
-            envelope.verify(keys, now);
-            envelope.checkValid(keys, now);
-            listed.check(envelope.claims(), envelope.manifest());
-            opened.open(envelope.claims());
-            return envelope.manifest();
+            return logged(() -> {
+                Instant now = policy.clock().instant();
+                envelope.read(payload, offset);
+                checkOwner();
+                envelope.verify(keys, now);
+                envelope.checkValid(keys, now);
+                listed.check(envelope.claims(), envelope.manifest());
+                opened.open(envelope.claims());
+                return envelope.manifest();
+            });
         } catch (MalformedDataException e) {
             throw refusal(e);
-        } catch (CapsuleRefusedException e) {
-            if (e.code() != RefusalCode.NOT_FOUND) {
-                policy.log().refused(e.code(), e.getMessage());
-            }
-            throw e;
         }
     }
 
@@ -63,26 +49,6 @@ public final class ChunkOpening implements Opening {
             policy.log().refused(RefusalCode.WRONG_ORG, "chunk " + HexFormat.of().formatHex(envelope.claims().capsuleId()) + " is another organisation's");
             throw CapsuleRefusedException.notFound();
         }
-    }
-
-    @Override
-    public boolean isSealed() {
-        return true;
-    }
-
-    @Override
-    public FrameOpener newOpener(long lastFrame) {
-        return opened.newOpener(envelope, lastFrame, policy.log());
-    }
-
-    @Override
-    public void checked(byte[] leaf) {
-        envelope.checked(leaf);
-    }
-
-    @Override
-    public void clear(Frame frame) {
-        envelope.clear(frame);
     }
 
     @Override
@@ -96,18 +62,5 @@ public final class ChunkOpening implements Opening {
     @Override
     public void accept() throws IOException {
         envelope.checkStillValid(keys, policy.clock().instant());
-    }
-
-    @Override
-    public IOException refusal(MalformedDataException damage) {
-        CapsuleRefusedException refused = CapsuleRefusedException.of(damage);
-        policy.log().refused(refused.code(), refused.getMessage());
-        return refused;
-    }
-
-    @Override
-    public void close() {
-        envelope.close();
-        opened.close();
     }
 }

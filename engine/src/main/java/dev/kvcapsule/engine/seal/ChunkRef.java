@@ -6,6 +6,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
 
@@ -43,6 +44,20 @@ public record ChunkRef(String id, String address, String root, int tokens, long 
         if (hex.length() != digits || !HEX.matcher(hex).matches()) {
             throw new IllegalArgumentException("not " + digits + " lower-case hexadecimal digits");
         }
+    }
+
+    /**
+     * Those that hold the first tokens.
+     *
+     * @param chunks in the order of their tokens, from the first one on
+     * @param tokens how many tokens
+     */
+    public static List<ChunkRef> first(List<ChunkRef> chunks, long tokens) {
+        int count = 0;
+        for (long before = 0; count < chunks.size() && before < tokens; count++) {
+            before += chunks.get(count).tokens();
+        }
+        return chunks.subList(0, count);
     }
 
     /** Address and root: what a store keeps it under. */

@@ -37,6 +37,11 @@ public record SealSpec(String issuer, String signer, String tenant, Scope scope,
         return new SealSpec(issuer, signer, tenant, scope, now, now, DEFAULT_LIFETIME, 0, Optional.empty(), Optional.empty(), Optional.empty(), AeadAlgorithm.AES_256_GCM);
     }
 
+    /** Until when the capsule may be used. */
+    public Instant expires() {
+        return notBefore.plus(lifetime);
+    }
+
     /** The same with the model that made the cache. */
     public SealSpec withModel(ModelIdentity made) {
         return new SealSpec(issuer, signer, tenant, scope, created, notBefore, lifetime, generation, Optional.of(made), runtime, tokens, aead);

@@ -1,5 +1,6 @@
 package dev.kvcapsule.serving.files;
 
+import dev.kvcapsule.engine.memory.MemoryChannel;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -67,30 +68,7 @@ public final class InputFile implements AutoCloseable {
 
     /** The same bytes, front to back. Closing the channel closes nothing. */
     public ReadableByteChannel channel() {
-        return new ReadableByteChannel() {
-            private long position;
-
-            @Override
-            public int read(ByteBuffer target) {
-                int count = (int) Math.min(target.remaining(), bytes.byteSize() - position);
-                if (count == 0 && target.hasRemaining()) {
-                    return -1;
-                }
-                target.put(bytes.asSlice(position, count).asByteBuffer());
-                position += count;
-                return count;
-            }
-
-            @Override
-            public boolean isOpen() {
-                return true;
-            }
-
-            @Override
-            public void close() {
-                // The file is whoever's that opened it.
-            }
-        };
+        return new MemoryChannel(bytes);
     }
 
     @Override

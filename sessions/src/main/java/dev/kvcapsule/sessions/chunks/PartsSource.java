@@ -51,7 +51,7 @@ public final class PartsSource implements AutoCloseable {
 
     /** The same of the chunks of the first tokens. @param tokens how many: what holds none of them is not looked for */
     public static Optional<PartsSource> open(Path capsule, LocalChunks local, long tokens) throws IOException {
-        List<ChunkRef> chunks = first(CapsuleFile.chunks(capsule), tokens);
+        List<ChunkRef> chunks = ChunkRef.first(CapsuleFile.chunks(capsule), tokens);
         StoreReader store = local.read();
         List<MemorySegment> found = new ArrayList<>();
         boolean done = false;
@@ -70,14 +70,6 @@ public final class PartsSource implements AutoCloseable {
                 store.close();
             }
         }
-    }
-
-    private static List<ChunkRef> first(List<ChunkRef> chunks, long tokens) {
-        int count = 0;
-        for (long before = 0; count < chunks.size() && before < tokens; count++) {
-            before += chunks.get(count).tokens();
-        }
-        return chunks.subList(0, count);
     }
 
     /** Whether the chunks of a session's capsule are there, whole. @param tokens as for {@link #open(Path, LocalChunks, long)} */

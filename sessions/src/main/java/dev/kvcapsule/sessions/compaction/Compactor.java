@@ -110,15 +110,11 @@ public final class Compactor {
         if (summary.isEmpty()) {
             return skipped(id, CompactionEvent.Skipped.Reason.EMPTY_SUMMARY, "the summarizer wrote nothing");
         }
-        long before = plan.get().replaced().stream().mapToLong(Compactor::length).sum();
+        long before = plan.get().replaced().stream().mapToLong(Message::characters).sum();
         if (HEADING.length() + summary.length() >= before) {
             return skipped(id, CompactionEvent.Skipped.Reason.NO_GAIN, "the summary has " + summary.length() + " characters, what it would stand for " + before);
         }
         return apply(session, messages, plan.get(), summary);
-    }
-
-    private static long length(Message message) {
-        return message.content().length() + message.toolCalls().stream().mapToLong(call -> call.name().length() + call.arguments().length()).sum();
     }
 
     private CompactionEvent apply(Session read, List<Message> messages, CompactionPlan plan, String summary) throws IOException {

@@ -20,7 +20,6 @@ import java.util.Optional;
 /** Has a model write summaries, behind any endpoint that is compatible with OpenAI's chat completions. */
 public final class EndpointSummarizer implements Summarizer, AutoCloseable {
     private static final int LONGEST_ANSWER = 4 << 20;
-    private static final int CHARACTERS_A_TOKEN = 4;
     private static final int LEAST_TOKENS = 16;
     private static final String TASK = "You summarize conversations of an agent with its user, so that the agent can go on without having read them. Keep the goal, decisions and their reasons, "
             + "facts that were found, names of files and identifiers, what failed, and what is to be done next. Leave out greetings. Write the summary only.";
@@ -87,8 +86,7 @@ public final class EndpointSummarizer implements Summarizer, AutoCloseable {
 
     /** Half of what a summary is to stand for, roughly: a longer one would be rejected, after all the time that it took. */
     private int room(Request request) {
-        long characters = request.previous().map(String::length).orElse(0) + request.messages().stream().mapToLong(message -> message.content().length()
-                + message.toolCalls().stream().mapToLong(call -> call.name().length() + call.arguments().length()).sum()).sum();
+        long characters = request.previous().map(String::length).orElse(0) + request.messages().stream().mapToLong(Message::characters).sum();
         return (int) Math.min(maxTokens, Math.max(LEAST_TOKENS, characters / CHARACTERS_A_TOKEN / 2));
     }
 

@@ -20,6 +20,11 @@ public final class ExtractiveSummarizer implements Summarizer {
         this.most = most;
     }
 
+    /** @param tokens of a summary at most, roughly */
+    public static ExtractiveSummarizer ofTokens(int tokens) {
+        return new ExtractiveSummarizer(Math.multiplyExact(CHARACTERS_A_TOKEN, tokens));
+    }
+
     @Override
     public String summarize(Request request) {
         List<String> lines = new ArrayList<>();

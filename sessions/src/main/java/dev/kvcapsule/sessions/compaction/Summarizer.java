@@ -7,6 +7,9 @@ import java.util.Optional;
 
 /** Writes summaries. */
 public interface Summarizer {
+    /** How long a token is where none is counted, roughly. */
+    int CHARACTERS_A_TOKEN = 4;
+
     /**
      * What is to be summarized.
      *

@@ -4,6 +4,7 @@ import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.CapsuleSummary;
+import dev.kvcapsule.engine.format.Parts;
 import dev.kvcapsule.engine.seal.ChunkRef;
 import dev.kvcapsule.engine.seal.PublicOpening;
 import dev.kvcapsule.serving.files.AtomicOutput;
@@ -38,7 +39,6 @@ import java.util.OptionalLong;
 /** One gateway, and a token or certificate for it. Safe for use by many threads. */
 public final class GatewayClient implements TemplateTokenizer.Server, AutoCloseable {
     private static final String CAPSULE_TYPE = "application/vnd.kvcapsule";
-    private static final String PARTS_TYPE = "application/vnd.kvcapsule.parts";
     private static final int BUFFER = 1 << 20;
     private static final int LONGEST_ERROR = 64 << 10;
     private static final int LONGEST_ANSWER = 256 << 20;
@@ -149,7 +149,7 @@ public final class GatewayClient implements TemplateTokenizer.Server, AutoClosea
             if (response.statusCode() != 200) {
                 throw refused(response.statusCode(), body);
             }
-            if (!PARTS_TYPE.equals(response.headers().firstValue("Content-Type").orElse(""))) {
+            if (!Parts.MEDIA_TYPE.equals(response.headers().firstValue("Content-Type").orElse(""))) {
                 receive(body, file);
                 return checked(file, response, Files.size(file));
             }
@@ -259,18 +259,22 @@ public final class GatewayClient implements TemplateTokenizer.Server, AutoClosea
 
     /** The same for a capsule that goes on from chunks. */
     public Restored restore(Wanted wanted, PartsSource parts) throws IOException {
-        return restore(wanted, HttpRequest.BodyPublishers.ofByteArrays(parts.pieces()), PARTS_TYPE);
+        return restore(wanted, HttpRequest.BodyPublishers.ofByteArrays(parts.pieces()), Parts.MEDIA_TYPE);
     }
 
     private Restored restore(Wanted wanted, HttpRequest.BodyPublisher body, String type) throws IOException {
         String path = "slots/" + (wanted.slot.isPresent() ? wanted.slot.getAsInt() : "any") + "/restore?session=" + encoded(wanted.session) + (wanted.fork ? "&fork=true" : "")
                 + wanted.prefix.map(prefix -> "&tokens=" + prefix.tokens + "&prefix=" + prefix.digest).orElse("");
-        HttpResponse<InputStream> response = send(request(path).header("Content-Type", type).POST(body).build());
+        return restored(json(send(request(path).header("Content-Type", type).POST(body).build()), LONGEST_ERROR));
+    }
+
+    /** The object that is answered. @throws GatewayException if the answer is another one */
+    private static Map<String, Object> json(HttpResponse<InputStream> response, int longest) throws IOException {
         try (InputStream answer = response.body()) {
             if (response.statusCode() != 200) {
                 throw refused(response.statusCode(), answer);
             }
-            return restored(Json.readObject(new String(answer.readNBytes(LONGEST_ERROR), StandardCharsets.UTF_8)));
+            return Json.readObject(new String(answer.readNBytes(longest), StandardCharsets.UTF_8));
         } catch (MalformedDataException e) {
             throw new GatewayException("answer", "the gateway's answer is not JSON");
         }
@@ -279,16 +283,8 @@ public final class GatewayClient implements TemplateTokenizer.Server, AutoClosea
     /** Asks the llama-server behind the gateway, by one of the paths that pass through. */
     @Override
     public Map<String, Object> post(String path, Map<String, Object> body) throws IOException {
-        HttpResponse<InputStream> response = send(authorized(HttpRequest.newBuilder(gateway.resolve(path)).timeout(total)).header("Content-Type", "application/json")
-                .POST(HttpRequest.BodyPublishers.ofString(Json.line(body))).build());
-        try (InputStream answer = response.body()) {
-            if (response.statusCode() != 200) {
-                throw refused(response.statusCode(), answer);
-            }
-            return Json.readObject(new String(answer.readNBytes(LONGEST_ANSWER), StandardCharsets.UTF_8));
-        } catch (MalformedDataException e) {
-            throw new GatewayException("answer", "the gateway's answer is not JSON");
-        }
+        return json(send(authorized(HttpRequest.newBuilder(gateway.resolve(path)).timeout(total)).header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(Json.line(body))).build()), LONGEST_ANSWER);
     }
 
     /**
@@ -299,17 +295,11 @@ public final class GatewayClient implements TemplateTokenizer.Server, AutoClosea
      */
     public long purge(String session) throws IOException {
         HttpResponse<InputStream> response = send(request("sessions/" + encoded(session)).DELETE().build());
-        try (InputStream answer = response.body()) {
-            if (response.statusCode() == 404) {
-                return 0;
-            }
-            if (response.statusCode() != 200) {
-                throw refused(response.statusCode(), answer);
-            }
-            return count(Json.readObject(new String(answer.readNBytes(LONGEST_ERROR), StandardCharsets.UTF_8)).get("revoked")).orElse(0);
-        } catch (MalformedDataException e) {
-            throw new GatewayException("answer", "the gateway's answer is not JSON");
+        if (response.statusCode() == 404) {
+            response.body().close();
+            return 0;
         }
+        return count(json(response, LONGEST_ERROR).get("revoked")).orElse(0);
     }
 
     private static Restored restored(Map<String, Object> answer) throws GatewayException {

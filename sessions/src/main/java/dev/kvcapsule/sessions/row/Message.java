@@ -52,6 +52,11 @@ public record Message(String id, Role role, MessageKind kind, String content, Li
         return new Message(Ulid.next(), role, MessageKind.PLAIN, content, calls, call, OptionalLong.empty(), Optional.empty(), Instant.now());
     }
 
+    /** Characters of its text and of its tool calls. */
+    public long characters() {
+        return content.length() + toolCalls.stream().mapToLong(call -> call.name().length() + call.arguments().length()).sum();
+    }
+
     /** A new message of a system's. */
     public static Message system(String content) {
         return plain(Role.SYSTEM, content, List.of(), Optional.empty());

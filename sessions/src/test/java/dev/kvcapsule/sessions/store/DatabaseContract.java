@@ -12,6 +12,7 @@ import dev.kvcapsule.sessions.row.MessageKind;
 import dev.kvcapsule.sessions.row.Role;
 import dev.kvcapsule.sessions.row.Session;
 import dev.kvcapsule.sessions.store.jdbc.SessionDatabase;
+import dev.kvcapsule.sessions.store.jdbc.SessionPurges;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -25,6 +26,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.ExecutorService;
@@ -85,6 +87,26 @@ abstract class DatabaseContract extends SessionStoreContract {
         bob.create(Session.fresh("s1"));
         assertEquals(1, ann.messages("s1").size());
         assertEquals(List.of(new SessionDatabase.Outdated(new SessionOwner("acme", "ann"), "s1")), database().outdated(Instant.now(), Optional.empty()));
+    }
+
+    /** A removal that has begun and not ended, as where another program is to end it, means the capsules that were there when it began. */
+    @Test
+    void whatIsSealedForAnotherSessionOfTheNameIsNotRevokedWithTheFirst() throws IOException {
+        SessionOwner ann = new SessionOwner("acme", "ann");
+        SessionPurges purges = database().purges();
+        Instant later = Instant.now().plusSeconds(3600);
+        String first = "a".repeat(32);
+        String second = "b".repeat(32);
+        purges.sealed(ann, "s1", first, later);
+        purges.sealed(ann, "s2", "c".repeat(32), later);
+        purges.begin(ann, "s1");
+        purges.sealed(ann, "s1", second, later);
+        assertEquals(Set.of(first), purges.begun(ann, "s1").getFirst().capsules());
+        assertEquals(List.of(), purges.begun(new SessionOwner("acme", "bob"), "s1"));
+        purges.end(purges.begun().getFirst());
+        assertEquals(List.of(), purges.begun());
+        purges.begin(ann, "s1");
+        assertEquals(Set.of(second), purges.begun(ann, "s1").getFirst().capsules(), "its own removal revokes it");
     }
 
     /** What an older program made is brought up to date, with its sessions; each migration can be run twice. */

@@ -3,7 +3,6 @@ package dev.kvcapsule.sessions.store.jdbc;
 import dev.kvcapsule.serving.json.Json;
 import dev.kvcapsule.sessions.row.Message;
 import dev.kvcapsule.sessions.store.SessionEdit;
-import java.io.IOException;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
@@ -211,6 +210,10 @@ final class MessageSegments {
                 return last.segment;
             }
         }
+        return made();
+    }
+
+    private long made() throws SQLException {
         long made = tx.insert("INSERT INTO segment (created_at) VALUES (?)", "segment_key", Instant.now());
         tx.update("INSERT INTO session_segment (session_key, segment_key, last_seq) VALUES (?, ?, ?)", session, made, OWN);
         parts = null;
@@ -261,8 +264,8 @@ final class MessageSegments {
         Set<Long> affected = new TreeSet<>();
         List<Part> shared = before.stream().filter(part -> part.last != OWN && part.last >= from).toList();
         boolean copies = places.stream().anyMatch(place -> place.part.last != OWN && !gone.contains(place.id));
-        // Before others are let go of: the last one may be taken back as a whole.
-        long own = copies || before.getLast().last == OWN ? ownBeside(before) : -1;
+        // Not taken back from those that are let go of below.
+        long own = before.getLast().last == OWN ? before.getLast().segment : copies ? made() : -1;
         for (int start = 0; start < places.size(); ) {
             Place place = places.get(start);
             boolean goes = gone.contains(place.id);
@@ -288,17 +291,6 @@ final class MessageSegments {
         }
         parts = null;
         trim(tx, affected);
-    }
-
-    /** An own segment, whatever of those before is let go of. */
-    private long ownBeside(List<Part> before) throws SQLException {
-        if (before.getLast().last == OWN) {
-            return before.getLast().segment;
-        }
-        long made = tx.insert("INSERT INTO segment (created_at) VALUES (?)", "segment_key", Instant.now());
-        tx.update("INSERT INTO session_segment (session_key, segment_key, last_seq) VALUES (?, ?, ?)", session, made, OWN);
-        parts = null;
-        return made;
     }
 
     private void copy(Part part, long own, long from, long to) throws SQLException {

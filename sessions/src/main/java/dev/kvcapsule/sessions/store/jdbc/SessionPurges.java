@@ -26,8 +26,8 @@ public final class SessionPurges {
      *
      * @param owner whose session it was
      * @param session its name
-     * @param begun when: capsules that are younger belong to another session of that name
-     * @param capsules ids of all that were sealed for it and have not expired
+     * @param begun when, the last time: kept capsules that are younger belong to another session of that name
+     * @param capsules ids of all that had been sealed for it then and have not expired
      */
     public record Begun(SessionOwner owner, String session, Instant begun, Set<String> capsules) {}
 
@@ -62,6 +62,8 @@ public final class SessionPurges {
             // Where somebody else notes the same just now, one of the two is told to try again.
             tx.update("INSERT INTO purge (owner_org, owner_user, session_id, begun_at) VALUES (?, ?, ?, ?)", owner.org(), owner.user(), session, now);
         }
+        // Another session may take the name before the removal ends: what is sealed for it is not meant.
+        tx.update("UPDATE capsule SET purged = TRUE" + OF, owner.org(), owner.user(), session);
     }
 
     /** All that have begun and not ended, whoever's they are. */
@@ -71,10 +73,15 @@ public final class SessionPurges {
                     row -> new Begun(new SessionOwner(row.getString(1), row.getString(2)), row.getString(3), Transaction.time(row, "begun_at").orElseThrow(), Set.of()));
             List<Begun> all = new ArrayList<>();
             for (Begun one : noted) {
-                all.add(new Begun(one.owner, one.session, one.begun, Set.copyOf(tx.list("SELECT capsule_id FROM capsule" + OF, row -> row.getString(1), one.owner.org(), one.owner.user(), one.session))));
+                all.add(new Begun(one.owner, one.session, one.begun, Set.copyOf(tx.list("SELECT capsule_id FROM capsule" + OF + " AND purged = TRUE", row -> row.getString(1), one.owner.org(), one.owner.user(), one.session))));
             }
             return all;
         });
+    }
+
+    /** Those of one session: one, or none. */
+    public List<Begun> begun(SessionOwner owner, String session) throws IOException {
+        return begun().stream().filter(one -> one.owner.equals(owner) && one.session.equals(session)).toList();
     }
 
     /** Ends: its capsules are revoked and gone. What was sealed meanwhile stays noted. */

@@ -1,18 +1,19 @@
-package dev.kvcapsule.gateway;
+package dev.kvcapsule.engine.increment;
 
 import dev.kvcapsule.engine.format.Parts;
-import dev.kvcapsule.engine.increment.IncrementalEncoder;
 import dev.kvcapsule.engine.seal.ChunkRef;
+import dev.kvcapsule.engine.seal.SealClaims;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.WritableByteChannel;
 
-/** Sends parts while they are made. Nothing is sent before the first of them is: what fails until then is answered with its reason. */
-final class PartsDownload implements IncrementalEncoder.Output {
+/** Writes parts while they are made, chunks first. Nothing is written before the first of them is: what fails until then can still be answered with its reason. */
+public final class PartsOutput implements IncrementalEncoder.Output {
     private final WritableByteChannel out;
     private Parts.Writer parts;
 
-    PartsDownload(WritableByteChannel out) {
+    /** @param out takes them; stays the caller's */
+    public PartsOutput(WritableByteChannel out) {
         this.out = out;
     }
 
@@ -29,12 +30,12 @@ final class PartsDownload implements IncrementalEncoder.Output {
     }
 
     @Override
-    public void tail(MemorySegment bytes) throws IOException {
+    public void tail(SealClaims claims, MemorySegment bytes) throws IOException {
         parts().part(new Parts.Header(Parts.Type.TAIL, bytes.byteSize()), bytes);
     }
 
-    /** @return bytes of all */
-    long end() throws IOException {
+    /** Says that this was all. @return bytes of all */
+    public long end() throws IOException {
         return parts().end();
     }
 }
