@@ -1,16 +1,7 @@
-// 8-bit floats with a scale for 32 channels (OCP MX 1.0, arXiv 2209.05433): MxBlocks and Fp8.
-#include "rows.cuh"
+// 8-bit floats with a scale for 32 channels (OCP MX 1.0, arXiv 2209.05433): MxBlocks and Fp8. Rows of any type and width; fp8_runs.cu is faster where it can be used.
+#include "fp8.cuh"
 
-enum { BLOCK = 32, BIAS = 127, TOP_EXPONENT = 8, TILE_ROWS = 32, TILE_CHANNELS = 128, MAX_CODE = 0x7e };
-
-struct Mx {
-    Rows rows;
-    uint8_t* scales; // [token][block]
-    uint8_t* elements; // [token][channel]
-    uint32_t* refused; // not 0 where a value, scale or element is none
-    int32_t tokens;
-    int32_t unused;
-};
+enum { TILE_ROWS = 32, TILE_CHANNELS = 128 };
 
 DEVICE int32_t exponent_of(double value) {
     uint64_t bits;

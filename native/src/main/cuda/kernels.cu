@@ -1,6 +1,7 @@
 // Everything, as one module. Each file has names of its own, and can be compiled alone.
 #include "groups.cuh"
 #include "rows.cuh"
+#include "runs.cuh"
 
 namespace elements {
 #include "elements.cu"
@@ -10,12 +11,15 @@ namespace rope {
 }
 namespace kivi {
 #include "kivi.cu"
+#include "kivi_runs.cu"
 }
 namespace rotated {
 #include "rotated.cu"
+#include "rotated_runs.cu"
 }
 namespace fp8 {
 #include "fp8.cu"
+#include "fp8_runs.cu"
 }
 namespace rans {
 #include "rans.cu"

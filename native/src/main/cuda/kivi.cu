@@ -1,43 +1,7 @@
-// Asymmetric group quantization (KIVI, arXiv 2402.02750): ScalarQuant, with conversion and RoPE on the way in and out.
-#include "groups.cuh"
-#include "rows.cuh"
-
-struct Kivi {
-    Rows rows;
-    uint8_t* codes;
-    uint16_t* zeros;
-    uint16_t* steps;
-    uint32_t* refused; // groups that cannot be represented are added to it
-    int32_t tokens;
-    int32_t bits;
-    int32_t group; // 1 << group_shift
-    int32_t group_shift;
-    int32_t parameter;
-    int32_t by_token; // groups run along a row (values), not along tokens (keys)
-};
+// Asymmetric group quantization (KIVI, arXiv 2402.02750): ScalarQuant, with conversion and RoPE on the way in and out. Rows of any type and shape; kivi_runs.cu is faster where it can be used.
+#include "kivi.cuh"
 
 enum { KEY_ROWS = 128, VALUE_ROWS = 32, VALUE_CHANNELS = 128, SLOTS_A_ROW = VALUE_CHANNELS / 32 };
-
-struct Extent {
-    float least;
-    float most;
-    bool finite;
-};
-
-DEVICE Extent nothing() {
-    Extent extent = {float_of(0x7f800000), float_of(0xff800000), true};
-    return extent;
-}
-
-DEVICE void widen(Extent& extent, float value) {
-    extent.finite = extent.finite && is_finite(value);
-    extent.least = value < extent.least ? value : extent.least;
-    extent.most = value > extent.most ? value : extent.most;
-}
-
-DEVICE Group fit_extent(const Kivi& p, const Extent& extent) {
-    return extent.finite ? fit_group(p.parameter, (1 << p.bits) - 1, extent.least, extent.most) : no_group();
-}
 
 // A block codes a group of tokens by 64 channels: grid (units of a row, groups of tokens), 256 threads.
 KERNEL(kivi_quantize_keys, Kivi) {

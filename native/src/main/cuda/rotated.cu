@@ -1,34 +1,6 @@
-// Random signs, Walsh-Hadamard transform on 16-bit integers, Lloyd-Max codes and a gain a head (TurboQuant, arXiv 2504.19874): ScalarHadamard.
-#include "groups.cuh"
-#include "rows.cuh"
-
-enum { WARPS = 4, LANES = 32, SUMS = 16 };
-
-struct Rotated {
-    Rows rows;
-    uint8_t* codes;
-    uint16_t* gains;
-    uint16_t* means; // read if centered
-    uint32_t* refused; // heads whose energy cannot be used are added to it
-    const uint64_t* signs; // a bit a channel, set for -1
-    double gain_scale;
-    float decode_scale;
-    float energy_limit;
-    int32_t tokens;
-    int32_t bits;
-    int32_t head; // channels that are rotated together
-    int32_t block; // channels of a transform, a power of two that divides head
-    int32_t unit; // what stands for a head's root mean square
-    int32_t parameter;
-    int32_t centered;
-    int32_t unused;
-    int16_t centroids[16];
-    int16_t thresholds[16];
-};
-
-DEVICE int32_t sign_of(const Rotated& p, int32_t c) {
-    return 1 - 2 * (int32_t) (p.signs[c >> 6] >> (c & 63) & 1);
-}
+// Random signs, Walsh-Hadamard transform on 16-bit integers, Lloyd-Max codes and a gain a head (TurboQuant, arXiv 2504.19874): ScalarHadamard. Rows and heads of any type and shape; rotated_runs.cu
+// is faster where it can be used.
+#include "rotated.cuh"
 
 // All lanes of a warp; sums wrap at 16 bits.
 DEVICE void transform(int16_t* y, int32_t count, int32_t block, int32_t lane) {
@@ -45,13 +17,36 @@ DEVICE void transform(int16_t* y, int32_t count, int32_t block, int32_t lane) {
     __syncwarp();
 }
 
-// Means by channel, in token order: any grid of blocks, a thread a channel.
+enum { MEAN_TOKENS = 128, MEAN_CHANNELS = 32, MEAN_THREADS = 256, MEAN_VALUES = MEAN_TOKENS * MEAN_CHANNELS / MEAN_THREADS };
+
+// Means by channel, in token order: a block has 32 channels; 256 threads. While a warp adds the values of 128 tokens, one thread a channel, those of the next 128 come.
 KERNEL(rotated_means, Rotated) {
-    for (int64_t c = grid_thread(); c < p.rows.channels; c += grid_threads()) {
-        float sum = 0;
-        for (int32_t t = 0; t < p.tokens; t++) {
-            sum += row_value(p.rows, t, (int32_t) c);
+    __shared__ float tile[MEAN_TOKENS * MEAN_CHANNELS];
+    int32_t c = blockIdx.x * MEAN_CHANNELS + threadIdx.x % MEAN_CHANNELS;
+    bool inside = c < p.rows.channels;
+    float sum = 0;
+    for (int32_t from = -MEAN_TOKENS; from < p.tokens; from += MEAN_TOKENS) {
+        float next[MEAN_VALUES];
+UNROLL
+        for (int i = 0; i < MEAN_VALUES; i++) {
+            int32_t t = from + MEAN_TOKENS + (threadIdx.x + i * MEAN_THREADS) / MEAN_CHANNELS;
+            next[i] = inside && t < p.tokens ? row_value(p.rows, t, c) : 0;
         }
+        if (from >= 0 && threadIdx.x < MEAN_CHANNELS) {
+            int32_t count = p.tokens - from < MEAN_TOKENS ? p.tokens - from : MEAN_TOKENS;
+UNROLL_BY(16)
+            for (int32_t t = 0; t < count; t++) {
+                sum += tile[t * MEAN_CHANNELS + threadIdx.x];
+            }
+        }
+        __syncthreads();
+UNROLL
+        for (int i = 0; i < MEAN_VALUES; i++) {
+            tile[threadIdx.x + i * MEAN_THREADS] = next[i];
+        }
+        __syncthreads();
+    }
+    if (inside && threadIdx.x < MEAN_CHANNELS) {
         float mean = sum / (float) p.tokens;
         p.means[c] = is_finite(mean) ? nearest16(p.parameter, mean) : 0;
     }

@@ -8,8 +8,15 @@
 // Every kernel takes one structure by value, named p, and at most 256 threads a block.
 #define KERNEL(name, Parameters) extern "C" __global__ void __launch_bounds__(256) name(const __grid_constant__ Parameters p)
 #define DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]
+// In front of loops whose arrays are to stay in registers.
+#define UNROLL _Pragma("unroll")
+#define PRAGMA(text) _Pragma(#text)
+#define UNROLL_BY(times) PRAGMA(unroll times)
 
 #else
+
+#define UNROLL
+#define UNROLL_BY(times)
 
 #include "host_target.h"
 

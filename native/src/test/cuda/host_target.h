@@ -59,6 +59,17 @@ static inline T __shfl_xor_sync(unsigned, T value, int distance) {
     return other;
 }
 
+template <typename T>
+static inline T __shfl_sync(unsigned, T value, int source) {
+    static_assert(sizeof(T) <= 8, "a lane's place has 8 bytes");
+    uint64_t* places = host_exchange();
+    memcpy(&places[threadIdx.x % 32], &value, sizeof(T));
+    host_barrier_warp();
+    T other;
+    memcpy(&other, &places[source % 32], sizeof(T));
+    return other;
+}
+
 static inline unsigned __ballot_sync(unsigned, bool vote) {
     uint64_t* places = host_exchange();
     unsigned lane = threadIdx.x % 32;

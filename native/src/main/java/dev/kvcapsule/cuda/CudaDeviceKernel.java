@@ -16,6 +16,8 @@ import java.lang.foreign.ValueLayout;
  */
 final class CudaDeviceKernel implements DeviceKernel {
     private static final int MEASURE_THREADS = 128;
+    /** Of a block. */
+    private static final int MEASURE_PIECES = 16;
 
     private final Device device;
     private final DeviceMemory memory;
@@ -146,7 +148,7 @@ final class CudaDeviceKernel implements DeviceKernel {
             MemorySegment parts = arena.allocate(ValueLayout.JAVA_DOUBLE, 2L * pieces);
             Parameters parameters = operation.parameters().put(operation.in(x, 0, count * type.bytes())).put(operation.in(y, 0, count * type.bytes()))
                     .put(operation.out(parts, 0, parts.byteSize())).put(count).put(piece).put(RowParameters.number(type));
-            operation.launch(Kernel.MEASURE_ERRORS, pieces, 1, MEASURE_THREADS, 0, parameters);
+            operation.launch(Kernel.MEASURE_ERRORS, Math.ceilDiv(pieces, MEASURE_PIECES), 1, MEASURE_THREADS, 0, parameters);
             operation.finish();
             for (int i = 0; i < pieces; i++) {
                 double error = parts.getAtIndex(ValueLayout.JAVA_DOUBLE, 2L * i);

@@ -32,6 +32,10 @@ final class GpuKernels {
     static final int HEAD = 128;
     /** Rows that are compared: the scalar kernels take their time. */
     static final int COMPARED = 512;
+    /** More rows than elsewhere: here the host waits for each kernel, which is to be small beside it. */
+    private static final int TIMES = 4;
+    /** Rows that are made up; on the device they follow each other as often as it takes. */
+    private static final int FILLED = 4096;
     private static final int STREAMS = 264;
     private static final int STREAM_SYMBOLS = 1 << 18;
 
@@ -49,7 +53,7 @@ final class GpuKernels {
         this.host = host;
         this.device = cuda.kernels(host).device();
         this.memory = new DeviceMemory(cuda.device());
-        this.tokens = tokens;
+        this.tokens = TIMES * tokens;
         this.rounds = rounds;
         this.lines = lines;
     }
@@ -68,15 +72,15 @@ final class GpuKernels {
                 rows(arena, type);
             }
         }
-        new GpuElements(cuda, host, tokens, rounds, lines).run();
-        new GpuPages(cuda, tokens, rounds, lines).run();
+        new GpuElements(cuda, host, tokens / TIMES, rounds, lines).run();
+        new GpuPages(cuda, tokens / TIMES, rounds, lines).run();
         matrices();
         streams();
     }
 
     private void rows(Arena arena, ElementType type) {
         RopeTable table = table(arena, tokens);
-        MemorySegment rows = arena.allocate((long) tokens * CHANNELS * type.bytes(), 64);
+        MemorySegment rows = arena.allocate((long) Math.min(tokens, FILLED) * CHANNELS * type.bytes(), 64);
         fill(type, rows);
         boolean measured = type == ElementType.F16;
         ElementType parameter = type.parameterType();
@@ -88,7 +92,12 @@ final class GpuKernels {
             }
         }
         for (int bits : new int[] {4, 2}) {
-            rotated(rows, type, parameter, bits, bits == 4 ? table : null, measured);
+            rotated(rows, type, parameter, bits, HEAD, bits == 4 ? table : null, measured);
+        }
+        if (measured) {
+            rotated(rows, type, parameter, 4, HEAD / 2, null, true);
+            rotated(rows, type, parameter, 4, HEAD, null, true);
+            rotated(rows, type, parameter, 4, 2 * HEAD, null, true);
         }
         fp8(rows, type, measured);
     }
@@ -106,10 +115,10 @@ final class GpuKernels {
                 new long[] {whole.codeBytes(), 2 * whole.parameters(), 2 * whole.parameters()}), rows, type, measured);
     }
 
-    private void rotated(MemorySegment rows, ElementType type, ElementType parameter, int bits, RopeTable table, boolean measured) {
-        IntFunction<RotationShape> shape = count -> new RotationShape(bits, HEAD, 1, true, type, parameter, count, CHANNELS);
+    private void rotated(MemorySegment rows, ElementType type, ElementType parameter, int bits, int head, RopeTable table, boolean measured) {
+        IntFunction<RotationShape> shape = count -> new RotationShape(bits, head, 1, true, type, parameter, count, CHANNELS);
         RotationShape whole = shape.apply(tokens);
-        pair(new Pair("rotated " + bits + " bits, means included" + (table == null ? "" : " before RoPE") + ", " + type, (kernel, count, from, outputs, back) -> {
+        pair(new Pair("rotated " + bits + " bits, heads of " + head + (table == null ? "" : " before RoPE") + ", " + type, (kernel, count, from, outputs, back) -> {
             DeviceKernel.Rows there = new DeviceKernel.Rows(from, type, turn(table));
             kernel.means(shape.apply(count), there, outputs[2]);
             kernel.encode(shape.apply(count), there, outputs[2], outputs[0], outputs[1]);
@@ -130,12 +139,15 @@ final class GpuKernels {
             MemorySegment[] expected = outputs(arena, pair, false);
             MemorySegment[] outputs = outputs(arena, pair, true);
             MemorySegment expectedBack = arena.allocate(compared * rowBytes, 64);
+            int tokens = measured ? this.tokens : compared;
             MemorySegment back = memory.allocate(arena, tokens * rowBytes);
             HostDeviceKernel reference = new HostDeviceKernel(memory, host);
             pair.encode().run(reference, compared, rows, expected, null);
             pair.decode().run(reference, compared, rows, expected, expectedBack);
             MemorySegment there = memory.allocate(arena, tokens * rowBytes);
-            memory.copy(rows, 0, there, 0, tokens * rowBytes);
+            for (long done = 0; done < there.byteSize(); done += rows.byteSize()) {
+                memory.copy(rows, 0, there, done, Math.min(rows.byteSize(), there.byteSize() - done));
+            }
             pair.encode().run(device, compared, there, outputs, back);
             boolean encoded = same(arena, expected, outputs);
             pair.decode().run(device, compared, there, outputs, back);

@@ -4,11 +4,13 @@ import dev.kvcapsule.engine.kernel.DeviceKernel.Rows;
 import dev.kvcapsule.engine.kernel.QuantShape;
 import java.lang.foreign.MemorySegment;
 
-/** The kernels of kivi.cu, on some of a slice's tokens. */
+/** The kernels of kivi.cu and kivi_runs.cu, on some of a slice's tokens. */
 final class KiviLaunches {
     private static final int VALUE_ROWS = 32;
     private static final int VALUE_CHANNELS = 128;
     private static final int UNIT = 64;
+    private static final int RUNS_TOKENS = 32;
+    private static final int RUNS_WARPS = 4;
 
     private final Device device;
 
@@ -32,11 +34,15 @@ final class KiviLaunches {
         long rowBytes = RowParameters.bytes(shape.channels(), rows);
         try (Operation operation = device.begin()) {
             long from = operation.in(rows.memory(), first * rowBytes, shape.tokens() * rowBytes);
-            Parameters parameters = RowParameters.begin(operation, from, rows, first, shape.channels());
-            parameters.put(operation.out(codes, first * codeRow(shape), shape.codeBytes())).put(operation.out(zeros, parametersBefore(shape, first), 2 * shape.parameters()))
-                    .put(operation.out(steps, parametersBefore(shape, first), 2 * shape.parameters())).put(operation.newFlags());
+            long packed = operation.out(codes, first * codeRow(shape), shape.codeBytes());
+            long zero = operation.out(zeros, parametersBefore(shape, first), 2 * shape.parameters());
+            long step = operation.out(steps, parametersBefore(shape, first), 2 * shape.parameters());
+            long flags = operation.newFlags();
+            Parameters parameters = RowParameters.begin(operation, from, rows, first, shape.channels()).put(packed).put(zero).put(step).put(flags);
             group(parameters, shape);
-            if (keys) {
+            if (inRuns(shape, rows, from | packed | zero | step) && (keys || shape.group() <= UNIT)) {
+                runs(operation, keys ? Kernel.KIVI_QUANTIZE_KEY_RUNS : Kernel.KIVI_QUANTIZE_VALUE_RUNS, shape, keys ? shape.group() : RUNS_TOKENS, parameters);
+            } else if (keys) {
                 operation.launch(Kernel.KIVI_QUANTIZE_KEYS, Math.ceilDiv(shape.channels(), UNIT), RowParameters.blocksOf(shape.tokens(), shape.group()), Operation.THREADS, 0, parameters);
             } else {
                 operation.launch(Kernel.KIVI_QUANTIZE_VALUES, Math.ceilDiv(shape.channels(), VALUE_CHANNELS), RowParameters.blocksOf(shape.tokens(), VALUE_ROWS), Operation.THREADS, 0, parameters);
@@ -44,6 +50,16 @@ final class KiviLaunches {
             operation.finish();
             return operation.count();
         }
+    }
+
+    /** Whether the kernels of kivi_runs.cu can be used. */
+    private static boolean inRuns(QuantShape shape, Rows rows, long addresses) {
+        return shape.rows() == shape.parameter() && shape.channels() % UNIT == 0 && RowParameters.inRuns(rows, addresses);
+    }
+
+    private static void runs(Operation operation, Kernel kernel, QuantShape shape, int warpTokens, Parameters parameters) {
+        long warps = (long) (shape.channels() / UNIT) * Math.ceilDiv(shape.tokens(), warpTokens);
+        operation.launch(kernel, Math.toIntExact(Math.ceilDiv(warps, RUNS_WARPS)), 1, 32 * RUNS_WARPS, 0, parameters);
     }
 
     private static void group(Parameters parameters, QuantShape shape) {
@@ -75,7 +91,11 @@ final class KiviLaunches {
             Parameters parameters = RowParameters.begin(operation, to, rows, first, shape.channels());
             parameters.put(packed).put(zero).put(step).put(0L);
             group(parameters, shape);
-            operation.launchFor(Kernel.KIVI_DEQUANTIZE, shape.tokens(), rows.turn() == null ? Math.toIntExact(codeRow(shape)) : shape.channels(), parameters);
+            if (inRuns(shape, rows, to | packed | zero | step)) {
+                runs(operation, Kernel.KIVI_DEQUANTIZE_RUNS, shape, RUNS_TOKENS, parameters);
+            } else {
+                operation.launchFor(Kernel.KIVI_DEQUANTIZE, shape.tokens(), rows.turn() == null ? Math.toIntExact(codeRow(shape)) : shape.channels(), parameters);
+            }
             operation.finish();
             operation.requireFinite("zero points or steps");
             return 0;

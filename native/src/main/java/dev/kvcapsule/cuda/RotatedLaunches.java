@@ -1,13 +1,15 @@
 package dev.kvcapsule.cuda;
 
 import dev.kvcapsule.engine.kernel.DeviceKernel.Rows;
+import dev.kvcapsule.engine.kernel.DeviceKernel.Turn;
+import dev.kvcapsule.engine.kernel.RopeKernel;
 import dev.kvcapsule.engine.kernel.RotationConstants;
 import dev.kvcapsule.engine.kernel.RotationShape;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** The kernels of rotated.cu, on some of a slice's tokens. */
+/** The kernels of rotated.cu and rotated_runs.cu, on some of a slice's tokens. */
 final class RotatedLaunches {
     private static final int UNIT = 64;
     private static final int WARPS = 4;
@@ -15,6 +17,8 @@ final class RotatedLaunches {
     /** What a block may have without being asked for more. */
     private static final int SHARED_BYTES = 48 << 10;
     private static final int CODEBOOK = 16;
+    private static final int RUNS_TOKENS = 32;
+    private static final int MEAN_CHANNELS = 32;
 
     private final Device device;
 
@@ -37,6 +41,22 @@ final class RotatedLaunches {
         return sharedBytes <= SHARED_BYTES && (rows.turn() == null || rows.turn().headDim() == shape.headDim());
     }
 
+    /** Whether the kernels of rotated_runs.cu can be used. */
+    private static boolean inRuns(RotationShape shape, Rows rows, long addresses) {
+        int head = shape.headDim();
+        boolean known = head == 64 || head == 128 || head == 256;
+        // Of turned halves both are a lane's if they are all of the head.
+        Turn turn = rows.turn();
+        boolean whole = turn == null || turn.pairing() == RopeKernel.Pairing.INTERLEAVED || 2 * turn.table().pairs() == head;
+        return known && whole && shape.block() == head && shape.rows() == shape.parameter() && RowParameters.inRuns(rows, addresses);
+    }
+
+    private static void runs(Operation operation, RotationShape shape, Kernel of64, Kernel of128, Kernel of256, Parameters parameters) {
+        long warps = (long) shape.heads() * Math.ceilDiv(shape.tokens(), RUNS_TOKENS);
+        Kernel kernel = shape.headDim() == 64 ? of64 : shape.headDim() == 128 ? of128 : of256;
+        operation.launch(kernel, Math.toIntExact(Math.ceilDiv(warps, WARPS)), 1, WARP_THREADS, 0, parameters);
+    }
+
     /** A shape of fewer tokens. */
     static RotationShape part(RotationShape shape, int tokens) {
         return new RotationShape(shape.bits(), shape.headDim(), shape.seed(), shape.centered(), shape.rows(), shape.parameter(), tokens, shape.channels());
@@ -55,7 +75,7 @@ final class RotatedLaunches {
             Parameters parameters = RowParameters.begin(operation, from, rows, 0, shape.channels());
             // The kernel looks at nothing else of the structure Rotated: what is not put is zero.
             parameters.put(0L).put(0L).put(to).put(0L).put(0L).put(0.0).put(0f).put(0f).put(shape.tokens()).put(0).put(0).put(0).put(0).put(RowParameters.number(shape.parameter()));
-            operation.launchFor(Kernel.ROTATED_MEANS, shape.channels(), parameters);
+            operation.launch(Kernel.ROTATED_MEANS, Math.ceilDiv(shape.channels(), MEAN_CHANNELS), 1, Operation.THREADS, 0, parameters);
             operation.finish();
         }
     }
@@ -91,7 +111,11 @@ final class RotatedLaunches {
             long signs = signs(operation, constants);
             Parameters parameters = RowParameters.begin(operation, from, rows, first, shape.channels());
             rotation(parameters, shape, constants, packed, gain, mean, flags, signs);
-            operation.launch(Kernel.ROTATED_ENCODE, 1, RowParameters.blocksOf(shape.tokens(), 1), WARP_THREADS, encodeShared(shape), parameters);
+            if (inRuns(shape, rows, from | packed)) {
+                runs(operation, shape, Kernel.ROTATED_ENCODE_64, Kernel.ROTATED_ENCODE_128, Kernel.ROTATED_ENCODE_256, parameters);
+            } else {
+                operation.launch(Kernel.ROTATED_ENCODE, 1, RowParameters.blocksOf(shape.tokens(), 1), WARP_THREADS, encodeShared(shape), parameters);
+            }
             operation.finish();
             operation.requireFinite("means");
             return operation.count();
@@ -116,8 +140,12 @@ final class RotatedLaunches {
             long signs = signs(operation, constants);
             Parameters parameters = RowParameters.begin(operation, to, rows, first, shape.channels());
             rotation(parameters, shape, constants, packed, gain, mean, 0, signs);
-            long blocks = Math.ceilDiv(shape.gains(), WARPS);
-            operation.launch(Kernel.ROTATED_DECODE, (int) Math.min(blocks, 1 << 20), 1, WARP_THREADS, 2 * WARPS * shape.headDim(), parameters);
+            if (inRuns(shape, rows, to | packed)) {
+                runs(operation, shape, Kernel.ROTATED_DECODE_64, Kernel.ROTATED_DECODE_128, Kernel.ROTATED_DECODE_256, parameters);
+            } else {
+                long blocks = Math.ceilDiv(shape.gains(), WARPS);
+                operation.launch(Kernel.ROTATED_DECODE, (int) Math.min(blocks, 1 << 20), 1, WARP_THREADS, 2 * WARPS * shape.headDim(), parameters);
+            }
             operation.finish();
             operation.requireFinite("gains or means");
             return 0;
