@@ -140,9 +140,33 @@ DEVICE Group fit_marked(const Kivi& p, float least, float most, bool infinite) {
     return fit_extent(p, extent);
 }
 
+// Values of four passes that turning took long to make, each thread's own.
+struct Kept {
+    Floats4 floats[PASSES][THREAD_VALUES / QUAD][32 * BLOCK_WARPS];
+};
+
+DEVICE void keep(Kept* kept, int32_t pass, const float* v) {
+UNROLL
+    for (int i = 0; i < THREAD_VALUES / QUAD; i++) {
+        Floats4 floats = {{v[QUAD * i], v[QUAD * i + 1], v[QUAD * i + 2], v[QUAD * i + 3]}};
+        kept->floats[pass][i][threadIdx.x] = floats;
+    }
+}
+
+DEVICE void recall(const Kept* kept, int32_t pass, float* v) {
+UNROLL
+    for (int i = 0; i < THREAD_VALUES / QUAD; i++) {
+        const Floats4 floats = kept->floats[pass][i][threadIdx.x];
+UNROLL
+        for (int j = 0; j < QUAD; j++) {
+            v[QUAD * i + j] = floats.f[j];
+        }
+    }
+}
+
 // Codes of a group of tokens, each channel with its own zero point and step, of which lane 4r + q has those of values 2r and 2r + 1 of the q-th lanes.
 template <int TYPE, bool TURNED, bool DIVIDED>
-DEVICE void code_keys(const Kivi& p, const Place& place, const Group* fitted) {
+DEVICE void code_keys(const Kivi& p, const Place& place, const Group* fitted, const Kept* kept) {
     float zero[THREAD_VALUES], inverse[THREAD_VALUES], step[THREAD_VALUES];
     float levels = (float) ((1 << p.bits) - 1);
 UNROLL
@@ -152,10 +176,14 @@ UNROLL
         inverse[e] = __shfl_sync(ALL_LANES, fitted[e % 2].inverse, source);
         step[e] = DIVIDED ? __shfl_sync(ALL_LANES, fitted[e % 2].step, source) : 0;
     }
-UNROLL_BY(2)
+UNROLL_BY(1)
     for (int32_t t = place.row; t - place.row < place.tokens; t += PASS) {
         float v[THREAD_VALUES];
-        thread_values<TYPE, TURNED>(p, place, t, v);
+        if (TURNED && kept) {
+            recall(kept, t / PASS, v);
+        } else {
+            thread_values<TYPE, TURNED>(p, place, t, v);
+        }
         uint32_t code[THREAD_VALUES];
 UNROLL
         for (int i = 0; i < THREAD_VALUES; i++) {
@@ -171,7 +199,7 @@ DEVICE bool divides(const Group& group) {
 }
 
 template <int TYPE, bool TURNED>
-DEVICE void quantize_keys(const Kivi& p) {
+DEVICE void quantize_keys(const Kivi& p, Kept* kept) {
     const Place place = place_of(p, p.group);
     if (place.none) {
         return;
@@ -184,10 +212,13 @@ UNROLL
         most[i] = nothing().most;
     }
     float mark = 0;
-UNROLL_BY(2)
+UNROLL_BY(1)
     for (int32_t t = place.row; t - place.row < place.tokens; t += PASS) {
         float v[THREAD_VALUES];
         thread_values<TYPE, TURNED>(p, place, t, v);
+        if (TURNED && kept) {
+            keep(kept, t / PASS, v);
+        }
         mark = widened(v, least, most, mark);
     }
     uint32_t infinite = 0;
@@ -216,9 +247,9 @@ UNROLL
     *(uint32_t*) (p.zeros + at) = zeros;
     *(uint32_t*) (p.steps + at) = steps;
     if (TYPE == BF16 && __ballot_sync(ALL_LANES, divides(fitted[0]) || divides(fitted[1]))) {
-        code_keys<TYPE, TURNED, true>(p, place, fitted);
+        code_keys<TYPE, TURNED, true>(p, place, fitted, kept);
     } else {
-        code_keys<TYPE, TURNED, false>(p, place, fitted);
+        code_keys<TYPE, TURNED, false>(p, place, fitted, kept);
     }
 }
 
@@ -321,23 +352,28 @@ UNROLL
     }
 }
 
-// Groups of 8 tokens or more. A warp a unit and a group of tokens.
-KERNEL(kivi_quantize_key_runs, Kivi) {
+// A warp a unit and a group of tokens.
+KERNEL_OF_128(kivi_quantize_key_runs, Kivi, 5) {
     if (p.rows.type == F16) {
-        if (p.rows.pairs == 0) {
-            quantize_keys<F16, false>(p);
-        } else {
-            quantize_keys<F16, true>(p);
-        }
-    } else if (p.rows.pairs == 0) {
-        quantize_keys<BF16, false>(p);
+        quantize_keys<F16, false>(p, nullptr);
     } else {
-        quantize_keys<BF16, true>(p);
+        quantize_keys<BF16, false>(p, nullptr);
+    }
+}
+
+// Keys that are turned. A warp a unit and a group of tokens.
+KERNEL_OF_128(kivi_quantize_turned_runs, Kivi, 4) {
+    __shared__ Kept kept;
+    Kept* room = p.group <= WARP_TOKENS ? &kept : nullptr;
+    if (p.rows.type == F16) {
+        quantize_keys<F16, true>(p, room);
+    } else {
+        quantize_keys<BF16, true>(p, room);
     }
 }
 
 // Groups of 32 or 64 channels. A warp a unit and 32 tokens.
-KERNEL(kivi_quantize_value_runs, Kivi) {
+KERNEL_OF_128(kivi_quantize_value_runs, Kivi, 8) {
     if (p.rows.type == F16) {
         quantize_values<F16, false>(p);
     } else {
@@ -425,7 +461,7 @@ DEVICE void dequantize_type(const Kivi& p) {
 }
 
 // Rows and parameters of one type. Groups of 8 channels or more. A warp a unit and 32 tokens.
-KERNEL(kivi_dequantize_runs, Kivi) {
+KERNEL_OF_128(kivi_dequantize_runs, Kivi, 7) {
     if (p.rows.type == F16) {
         dequantize_type<F16>(p);
     } else {

@@ -19,24 +19,45 @@ DEVICE void transform(int16_t* y, int32_t count, int32_t block, int32_t lane) {
 
 enum { MEAN_TOKENS = 128, MEAN_CHANNELS = 32, MEAN_THREADS = 256, MEAN_VALUES = MEAN_TOKENS * MEAN_CHANNELS / MEAN_THREADS };
 
-// Means by channel, in token order: a block has 32 channels; 256 threads. While a warp adds the values of 128 tokens, one thread a channel, those of the next 128 come.
-KERNEL(rotated_means, Rotated) {
-    __shared__ float tile[MEAN_TOKENS * MEAN_CHANNELS];
+// Loads of a thread do not wait for each other: nothing in between is a branch.
+template <int TYPE, bool TURNED>
+DEVICE void load_mean_values(const Rotated& p, int32_t from, int32_t c, float* next) {
+    Pair pair = pair_of(p.rows, c);
+    float own[MEAN_VALUES], other[MEAN_VALUES];
+UNROLL
+    for (int i = 0; i < MEAN_VALUES; i++) {
+        int32_t t = from + (threadIdx.x + i * MEAN_THREADS) / MEAN_CHANNELS;
+        // Behind the last token nothing is added.
+        int64_t row = (int64_t) (t < p.tokens ? t : p.tokens - 1) * p.rows.channels;
+        own[i] = load_as(p.rows.data, TYPE, row + c);
+        other[i] = TURNED ? load_as(p.rows.data, TYPE, row + pair.other) : 0;
+    }
+UNROLL
+    for (int i = 0; i < MEAN_VALUES; i++) {
+        int32_t t = from + (threadIdx.x + i * MEAN_THREADS) / MEAN_CHANNELS;
+        next[i] = TURNED && pair.turned ? turn(p.rows, t < p.tokens ? t : p.tokens - 1, pair, own[i], other[i], -1) : own[i];
+    }
+}
+
+template <int TYPE, bool TURNED>
+DEVICE float mean_sum(const Rotated& p, float* tile) {
     int32_t c = blockIdx.x * MEAN_CHANNELS + threadIdx.x % MEAN_CHANNELS;
-    bool inside = c < p.rows.channels;
+    c = c < p.rows.channels ? c : p.rows.channels - 1;
     float sum = 0;
     for (int32_t from = -MEAN_TOKENS; from < p.tokens; from += MEAN_TOKENS) {
         float next[MEAN_VALUES];
-UNROLL
-        for (int i = 0; i < MEAN_VALUES; i++) {
-            int32_t t = from + MEAN_TOKENS + (threadIdx.x + i * MEAN_THREADS) / MEAN_CHANNELS;
-            next[i] = inside && t < p.tokens ? row_value(p.rows, t, c) : 0;
-        }
+        load_mean_values<TYPE, TURNED>(p, from + MEAN_TOKENS, c, next);
         if (from >= 0 && threadIdx.x < MEAN_CHANNELS) {
-            int32_t count = p.tokens - from < MEAN_TOKENS ? p.tokens - from : MEAN_TOKENS;
-UNROLL_BY(16)
-            for (int32_t t = 0; t < count; t++) {
-                sum += tile[t * MEAN_CHANNELS + threadIdx.x];
+            if (p.tokens - from >= MEAN_TOKENS) {
+UNROLL_BY(32)
+                for (int32_t t = 0; t < MEAN_TOKENS; t++) {
+                    sum += tile[t * MEAN_CHANNELS + threadIdx.x];
+                }
+            } else {
+UNROLL_BY(1)
+                for (int32_t t = 0; t < p.tokens - from; t++) {
+                    sum += tile[t * MEAN_CHANNELS + threadIdx.x];
+                }
             }
         }
         __syncthreads();
@@ -46,7 +67,23 @@ UNROLL
         }
         __syncthreads();
     }
-    if (inside && threadIdx.x < MEAN_CHANNELS) {
+    return sum;
+}
+
+template <int TYPE>
+DEVICE float mean_sum_of(const Rotated& p, float* tile) {
+    return p.rows.pairs > 0 ? mean_sum<TYPE, true>(p, tile) : mean_sum<TYPE, false>(p, tile);
+}
+
+// Means by channel, in token order: a block has 32 channels; 256 threads. While a warp adds the values of 128 tokens, one thread a channel, those of the next 128 come.
+KERNEL(rotated_means, Rotated) {
+    __shared__ float tile[MEAN_TOKENS * MEAN_CHANNELS];
+    int32_t c = blockIdx.x * MEAN_CHANNELS + threadIdx.x;
+    float sum = 0;
+    if (p.tokens > 0) {
+        sum = p.rows.type == F16 ? mean_sum_of<F16>(p, tile) : p.rows.type == BF16 ? mean_sum_of<BF16>(p, tile) : mean_sum_of<F32>(p, tile);
+    }
+    if (threadIdx.x < MEAN_CHANNELS && c < p.rows.channels) {
         float mean = sum / (float) p.tokens;
         p.means[c] = is_finite(mean) ? nearest16(p.parameter, mean) : 0;
     }

@@ -3,18 +3,19 @@
 #include "rotated.cuh"
 #include "runs.cuh"
 
-enum { HEAD_LANES = 8, ROUND_TOKENS = LANES / HEAD_LANES, WARP_TOKENS = HEAD_LANES * ROUND_TOKENS, STRIDE = 16, NO_THRESHOLD = 0x7fffffff };
+enum { HEAD_LANES = 8, ROUND_TOKENS = LANES / HEAD_LANES, WARP_TOKENS = HEAD_LANES * ROUND_TOKENS, STRIDE = 16, BUCKETS = 256 };
 
-// 1.5 * 2^23: added to what is below 2^22 it rounds half to even and leaves the integer in the low bits.
+// 1.5 * 2^23: added to what is below 2^22 it rounds half to even and leaves the integer in the low 22 bits, of which 16 are looked at.
 #define ROUNDING 12582912.0f
-enum { ROUNDING_BITS = 0x4b400000 };
 
 struct __align__(8) Floats2 {
     float f[2];
 };
 
+// Codes by the upper byte of a coefficient: as thresholds are more than 256 apart (they are multiples of the spread, 0.25 of it and more; the least spread, of heads of 256, is 2032), at most one is
+// among the 256 coefficients of a byte. It and the code up to it stand in the bucket: the threshold in the lower half.
 struct Levels {
-    int32_t thresholds[MOST_CODES];
+    uint32_t buckets[BUCKETS];
     int32_t centroids[MOST_CODES];
 };
 
@@ -121,33 +122,37 @@ UNROLL
     }
 }
 
-// A bit a value of the thread, set for -1.
-template <int HEAD>
-DEVICE uint32_t head_signs(const Rotated& p, const Task& task) {
-    uint32_t signs = 0;
+template <int HEAD, typename T>
+DEVICE void head_signs(const Rotated& p, const Task& task, T* signs) {
 UNROLL
     for (int i = 0; i < HEAD / HEAD_LANES; i++) {
         int32_t c = channel_of(task, HEAD, i);
-        signs |= (uint32_t) (p.signs[c >> 6] >> (c & 63) & 1) << i;
+        signs[i] = (T) (1 - 2 * (int32_t) (p.signs[c >> 6] >> (c & 63) & 1));
     }
-    return signs;
 }
 
 // All threads of the block.
 DEVICE void load_levels(const Rotated& p, Levels& levels) {
-    int32_t i = threadIdx.x;
-    if (i < MOST_CODES) {
-        levels.thresholds[i] = i < (1 << p.bits) - 1 ? (int32_t) p.thresholds[i] : (int32_t) NO_THRESHOLD;
-        levels.centroids[i] = p.centroids[i];
+    for (int32_t i = threadIdx.x; i < BUCKETS; i += blockDim.x) {
+        int32_t first = (int32_t) (int8_t) i * 256;
+        int32_t code = 0;
+        // Above all of the bucket where no threshold is in it.
+        int32_t threshold = first + 255;
+        for (int32_t k = 0; k < (1 << p.bits) - 1; k++) {
+            code += first > p.thresholds[k] ? 1 : 0;
+            threshold = p.thresholds[k] >= first && p.thresholds[k] < threshold ? p.thresholds[k] : threshold;
+        }
+        levels.buckets[i] = (uint32_t) code << 16 | (uint16_t) threshold;
+    }
+    if (threadIdx.x < MOST_CODES) {
+        levels.centroids[threadIdx.x] = p.centroids[threadIdx.x];
     }
     __syncthreads();
 }
 
-DEVICE int32_t code_of(const int32_t* thresholds, int32_t y) {
-    int32_t code = y > thresholds[7] ? 8 : 0;
-    code += y > thresholds[code + 3] ? 4 : 0;
-    code += y > thresholds[code + 1] ? 2 : 0;
-    return code + (y > thresholds[code] ? 1 : 0);
+DEVICE int32_t code_of(const uint32_t* buckets, int32_t value) {
+    uint32_t bucket = buckets[value >> 8 & (BUCKETS - 1)];
+    return (int32_t) (bucket >> 16) + (value > (int16_t) bucket ? 1 : 0);
 }
 
 // The two bytes that hold a unit's codes of pairs of channels 2l, 2l + 1, and of those 16 behind them if a unit has 32 bytes.
@@ -184,7 +189,8 @@ DEVICE void encode_head(const Rotated& p, const Levels& levels) {
     int32_t channels = p.rows.channels;
     float means[COUNT];
     head_means<TYPE, HEAD>(p, task, means);
-    uint32_t signs = head_signs<HEAD>(p, task);
+    float signs[COUNT];
+    head_signs<HEAD>(p, task, signs);
     // Of the token that this lane makes the gain of, which takes long and is made for all of the warp's tokens at once.
     float my_root = 0;
     float my_energy = 0;
@@ -221,8 +227,8 @@ UNROLL
         int32_t y[COUNT];
 UNROLL
         for (int i = 0; i < COUNT; i++) {
-            float scaled = float_of(bits_of(x[i] * factor) ^ (signs >> i << 31));
-            y[i] = (int32_t) (bits_of(scaled + ROUNDING) - ROUNDING_BITS);
+            // One rounding, as a product with 1 or -1 has none.
+            y[i] = (int32_t) bits_of(fmaf(x[i] * factor, signs[i], ROUNDING));
         }
         transform_head<COUNT>(y, task.lane);
         bool good = energy > 0 && energy < p.energy_limit;
@@ -232,7 +238,7 @@ UNROLL
 UNROLL
         for (int i = 0; i < COUNT; i++) {
             int32_t value = (int16_t) y[i];
-            code[i] = good ? code_of(levels.thresholds, value) : 1 << (p.bits - 1);
+            code[i] = good ? code_of(levels.buckets, value) : 1 << (p.bits - 1);
             int32_t centroid = levels.centroids[code[i]];
             product += (int64_t) value * centroid;
             square += (int64_t) centroid * centroid;
@@ -295,7 +301,8 @@ DEVICE void decode_head(const Rotated& p, const Levels& levels) {
     }
     float means[COUNT];
     head_means<TYPE, HEAD>(p, task, means);
-    uint32_t signs = head_signs<HEAD>(p, task);
+    int32_t signs[COUNT];
+    head_signs<HEAD>(p, task, signs);
     int32_t channels = p.rows.channels;
 UNROLL_BY(1)
     for (int32_t round = 0; round < HEAD_LANES && task.first + round * ROUND_TOKENS < p.tokens; round++) {
@@ -309,8 +316,7 @@ UNROLL_BY(1)
         float x[COUNT];
 UNROLL
         for (int i = 0; i < COUNT; i++) {
-            int32_t minus = -(int32_t) (signs >> i & 1);
-            float value = (float) (int16_t) ((y[i] ^ minus) - minus) * factor;
+            float value = (float) (int16_t) (y[i] * signs[i]) * factor;
             x[i] = p.centered ? value + means[i] : value;
         }
         turn_head<COUNT>(p.rows, token, task.lane, x, 1);
@@ -331,26 +337,26 @@ UNROLL
 }
 
 // A kernel a size of head, so that small heads do not take the registers of large ones.
-#define HEAD_KERNELS(HEAD)                                     \
-    KERNEL(rotated_encode_##HEAD, Rotated) {                   \
-        __shared__ Levels levels;                              \
-        load_levels(p, levels);                                \
-        if (p.rows.type == F16) {                              \
-            encode_head<F16, HEAD>(p, levels);                 \
-        } else {                                               \
-            encode_head<BF16, HEAD>(p, levels);                \
-        }                                                      \
-    }                                                          \
-    KERNEL(rotated_decode_##HEAD, Rotated) {                   \
-        __shared__ Levels levels;                              \
-        load_levels(p, levels);                                \
-        if (p.rows.type == F16) {                              \
-            decode_head<F16, HEAD>(p, levels);                 \
-        } else {                                               \
-            decode_head<BF16, HEAD>(p, levels);                \
-        }                                                      \
+#define HEAD_KERNELS(HEAD, ENCODING_BLOCKS, DECODING_BLOCKS)                  \
+    KERNEL_OF_128(rotated_encode_##HEAD, Rotated, ENCODING_BLOCKS) {          \
+        __shared__ Levels levels;                                             \
+        load_levels(p, levels);                                               \
+        if (p.rows.type == F16) {                                             \
+            encode_head<F16, HEAD>(p, levels);                                \
+        } else {                                                              \
+            encode_head<BF16, HEAD>(p, levels);                               \
+        }                                                                     \
+    }                                                                         \
+    KERNEL_OF_128(rotated_decode_##HEAD, Rotated, DECODING_BLOCKS) {          \
+        __shared__ Levels levels;                                             \
+        load_levels(p, levels);                                               \
+        if (p.rows.type == F16) {                                             \
+            decode_head<F16, HEAD>(p, levels);                                \
+        } else {                                                              \
+            decode_head<BF16, HEAD>(p, levels);                               \
+        }                                                                     \
     }
 
-HEAD_KERNELS(64)
-HEAD_KERNELS(128)
-HEAD_KERNELS(256)
+HEAD_KERNELS(64, 6, 7)
+HEAD_KERNELS(128, 5, 6)
+HEAD_KERNELS(256, 4, 4)

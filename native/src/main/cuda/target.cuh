@@ -7,6 +7,8 @@
 #define DEVICE static __device__ __forceinline__
 // Every kernel takes one structure by value, named p, and at most 256 threads a block.
 #define KERNEL(name, Parameters) extern "C" __global__ void __launch_bounds__(256) name(const __grid_constant__ Parameters p)
+// One of 128 threads a block, of which a processor is to have so many at the same time: what they share out is registers.
+#define KERNEL_OF_128(name, Parameters, blocks) extern "C" __global__ void __launch_bounds__(128, blocks) name(const __grid_constant__ Parameters p)
 #define DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]
 // In front of loops whose arrays are to stay in registers.
 #define UNROLL _Pragma("unroll")

@@ -115,3 +115,4 @@ void host_launch(const HostKernel& kernel, const void* parameters, Index grid, I
     static void name##_body(const Parameters& p);                                                                                     \
     static HostKernel name##_kernel(#name, [](const void* parameters) { name##_body(*(const Parameters*) parameters); }, sizeof(Parameters)); \
     static void name##_body(const Parameters& p)
+#define KERNEL_OF_128(name, Parameters, blocks) KERNEL(name, Parameters)

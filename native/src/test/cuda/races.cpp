@@ -131,7 +131,7 @@ static void runs() {
     std::vector<uint32_t> codes(tokens * channels / 8), zeros(tokens * channels / 2), steps(tokens * channels / 2);
     for (int by_token = 0; by_token < 2; by_token++) {
         kivi::Kivi p = {of(in, !by_token), (uint8_t*) codes.data(), (uint16_t*) zeros.data(), (uint16_t*) steps.data(), &refused, tokens, 4, 32, 5, F16, by_token};
-        run(by_token ? "kivi_quantize_value_runs" : "kivi_quantize_key_runs", p, 1, 1, 128);
+        run(by_token ? "kivi_quantize_value_runs" : "kivi_quantize_turned_runs", p, 1, 1, 128);
         p.rows = of(out, !by_token);
         run("kivi_dequantize_runs", p, 1, 1, 128);
         near("kivi does not give back what it was given in runs");

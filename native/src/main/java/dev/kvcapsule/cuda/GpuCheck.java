@@ -78,9 +78,10 @@ public final class GpuCheck {
         print(new Line("copy within the device, read and written", true, copy, ""), copy);
         speed.bus().forEach(line -> print(line, copy));
         print(speed.launches(), copy);
+        print(speed.waits(), copy);
         // What has been launched until now was only measured.
         cuda.device().functions().takeLaunched();
-        new GpuKernels(cuda, Kernels.scalar(), tokens, rounds, line -> print(line, copy)).run();
+        new GpuKernels(cuda, Kernels.scalar(), speed, tokens, rounds, line -> print(line, copy)).run();
         Set<Kernel> compared = cuda.device().functions().takeLaunched();
         print(new GpuRestore(cuda, tokens, rounds).line(), copy);
         out.println("compared: " + names(compared));

@@ -26,21 +26,21 @@ final class GpuElements {
     private final Kernels host;
     private final Kernels there;
     private final DeviceMemory memory;
+    private final GpuSpeed speed;
     private final int elements;
     private final int compared;
     private final int tokens;
-    private final int rounds;
     private final Consumer<Line> lines;
 
-    GpuElements(CudaKernels cuda, Kernels host, int tokens, int rounds, Consumer<Line> lines) {
+    GpuElements(CudaKernels cuda, Kernels host, GpuSpeed speed, int tokens, Consumer<Line> lines) {
         this.cuda = cuda;
         this.host = host;
         this.there = cuda.kernels(host);
         this.memory = new DeviceMemory(cuda.device());
+        this.speed = speed;
         this.tokens = tokens;
         this.elements = tokens * GpuKernels.CHANNELS;
         this.compared = Math.min(GpuKernels.COMPARED, tokens) * GpuKernels.CHANNELS;
-        this.rounds = rounds;
         this.lines = lines;
     }
 
@@ -164,10 +164,10 @@ final class GpuElements {
             int count = compared - 5;
             boolean same = reference.measure(x, y, type, count, PIECE, expected) == there.device().measure(original, decoded, type, count, PIECE, sums);
             same &= expected[0] > 0 && Arrays.equals(expected, sums);
-            double seconds = GpuSpeed.seconds(cuda.device().lane().stream(), rounds, () -> there.device().measure(original, decoded, type, elements, PIECE, sums));
+            double seconds = speed.kernelSeconds(() -> there.device().measure(original, decoded, type, elements, PIECE, sums));
             spoil(type, y, count - 1);
             same &= !there.device().measure(original, copied(arena, y), type, count, PIECE, sums) && !reference.measure(x, y, type, count, PIECE, sums);
-            lines.accept(new Line("sums of errors, " + type, same, 2.0 * x.byteSize() / seconds / 1e9, "the host waits for each"));
+            lines.accept(new Line("sums of errors, " + type, same, 2.0 * x.byteSize() / seconds / 1e9, ""));
         }
     }
 
@@ -193,7 +193,7 @@ final class GpuElements {
             work.on(there, compared, from, to);
             // With what is behind the last value, which stays as it was.
             memory.copy(to, 0, fetched, 0, outputBytes);
-            double seconds = GpuSpeed.seconds(cuda.device().lane().stream(), rounds, () -> timed.on(there, elements, from, to));
+            double seconds = speed.kernelSeconds(() -> timed.on(there, elements, from, to));
             lines.accept(new Line(what, fetched.mismatch(expected) < 0, moved / seconds / 1e9, ""));
         }
     }

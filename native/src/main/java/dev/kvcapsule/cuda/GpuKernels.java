@@ -43,16 +43,18 @@ final class GpuKernels {
     private final Kernels host;
     private final DeviceKernel device;
     private final DeviceMemory memory;
+    private final GpuSpeed speed;
     private final int tokens;
     private final int rounds;
     private final Consumer<Line> lines;
 
     /** @param lines hears each result as it comes */
-    GpuKernels(CudaKernels cuda, Kernels host, int tokens, int rounds, Consumer<Line> lines) {
+    GpuKernels(CudaKernels cuda, Kernels host, GpuSpeed speed, int tokens, int rounds, Consumer<Line> lines) {
         this.cuda = cuda;
         this.host = host;
         this.device = cuda.kernels(host).device();
         this.memory = new DeviceMemory(cuda.device());
+        this.speed = speed;
         this.tokens = TIMES * tokens;
         this.rounds = rounds;
         this.lines = lines;
@@ -72,7 +74,7 @@ final class GpuKernels {
                 rows(arena, type);
             }
         }
-        new GpuElements(cuda, host, tokens / TIMES, rounds, lines).run();
+        new GpuElements(cuda, host, speed, tokens / TIMES, lines).run();
         new GpuPages(cuda, tokens / TIMES, rounds, lines).run();
         matrices();
         streams();
@@ -100,6 +102,25 @@ final class GpuKernels {
             rotated(rows, type, parameter, 4, 2 * HEAD, null, true);
         }
         fp8(rows, type, measured);
+        if (measured) {
+            means(rows, type, table);
+        }
+    }
+
+    /** Means of as many tokens as a tile of a large model has; compared with the others of rotated. */
+    private void means(MemorySegment rows, ElementType type, RopeTable table) {
+        int count = Math.min(COMPARED, tokens);
+        RotationShape shape = new RotationShape(4, HEAD, 1, true, type, type, count, CHANNELS);
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment there = memory.allocate(arena, (long) count * CHANNELS * type.bytes());
+            MemorySegment means = memory.allocate(arena, 2L * CHANNELS);
+            memory.copy(rows, 0, there, 0, there.byteSize());
+            for (RopeTable turned : new RopeTable[] {null, table}) {
+                double seconds = speed.kernelSeconds(() -> device.means(shape, new DeviceKernel.Rows(there, type, turn(turned)), means));
+                lines.accept(new Line("channel means" + (turned == null ? "" : " before RoPE") + " of " + count + " tokens, " + type, true, there.byteSize() / seconds / 1e9,
+                        String.format(Locale.ROOT, "%.1f us", seconds * 1e6)));
+            }
+        }
     }
 
     private static DeviceKernel.Turn turn(RopeTable table) {
@@ -120,7 +141,9 @@ final class GpuKernels {
         RotationShape whole = shape.apply(tokens);
         pair(new Pair("rotated " + bits + " bits, heads of " + head + (table == null ? "" : " before RoPE") + ", " + type, (kernel, count, from, outputs, back) -> {
             DeviceKernel.Rows there = new DeviceKernel.Rows(from, type, turn(table));
-            kernel.means(shape.apply(count), there, outputs[2]);
+            if (count <= COMPARED) {
+                kernel.means(shape.apply(count), there, outputs[2]);
+            }
             kernel.encode(shape.apply(count), there, outputs[2], outputs[0], outputs[1]);
         }, (kernel, count, from, outputs, back) -> kernel.decode(shape.apply(count), outputs[0], outputs[1], outputs[2], new DeviceKernel.Rows(back, type, turn(table))),
                 new long[] {whole.codeBytes(), 2 * whole.gains(), 2L * CHANNELS}), rows, type, measured);
@@ -154,13 +177,12 @@ final class GpuKernels {
             MemorySegment fetched = arena.allocate(compared * rowBytes, 64);
             memory.copy(back, 0, fetched, 0, fetched.byteSize());
             boolean decoded = fetched.mismatch(expectedBack) < 0;
-            CudaStream stream = cuda.device().lane().stream();
             double moved = tokens * rowBytes;
             for (long bytes : pair.outputBytes()) {
                 moved += bytes;
             }
-            double encode = measured ? moved / GpuSpeed.seconds(stream, rounds, () -> pair.encode().run(device, tokens, there, outputs, back)) / 1e9 : 0;
-            double decode = measured ? moved / GpuSpeed.seconds(stream, rounds, () -> pair.decode().run(device, tokens, there, outputs, back)) / 1e9 : 0;
+            double encode = measured ? moved / speed.kernelSeconds(() -> pair.encode().run(device, tokens, there, outputs, back)) / 1e9 : 0;
+            double decode = measured ? moved / speed.kernelSeconds(() -> pair.decode().run(device, tokens, there, outputs, back)) / 1e9 : 0;
             lines.accept(new Line("encode " + pair.name(), encoded, encode, ""));
             lines.accept(new Line("decode " + pair.name(), decoded, decode, ""));
         }

@@ -41,7 +41,8 @@ final class KiviLaunches {
             Parameters parameters = RowParameters.begin(operation, from, rows, first, shape.channels()).put(packed).put(zero).put(step).put(flags);
             group(parameters, shape);
             if (inRuns(shape, rows, from | packed | zero | step) && (keys || shape.group() <= UNIT)) {
-                runs(operation, keys ? Kernel.KIVI_QUANTIZE_KEY_RUNS : Kernel.KIVI_QUANTIZE_VALUE_RUNS, shape, keys ? shape.group() : RUNS_TOKENS, parameters);
+                Kernel kernel = !keys ? Kernel.KIVI_QUANTIZE_VALUE_RUNS : rows.turn() == null ? Kernel.KIVI_QUANTIZE_KEY_RUNS : Kernel.KIVI_QUANTIZE_TURNED_RUNS;
+                runs(operation, kernel, shape, keys ? shape.group() : RUNS_TOKENS, parameters);
             } else if (keys) {
                 operation.launch(Kernel.KIVI_QUANTIZE_KEYS, Math.ceilDiv(shape.channels(), UNIT), RowParameters.blocksOf(shape.tokens(), shape.group()), Operation.THREADS, 0, parameters);
             } else {

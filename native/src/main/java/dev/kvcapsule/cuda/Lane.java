@@ -25,6 +25,7 @@ final class Lane implements AutoCloseable {
     private final CudaStream stream;
     private PinnedRing ring;
     private Staging staging;
+    private int launches = 1;
 
     Lane(CudaContext context) {
         this.context = context;
@@ -52,6 +53,15 @@ final class Lane implements AutoCloseable {
 
     Staging staging() {
         return staging;
+    }
+
+    /** How often each kernel is launched: once, but where {@link GpuSpeed} measures what a kernel takes by itself. */
+    int launches() {
+        return launches;
+    }
+
+    void launches(int times) {
+        launches = times;
     }
 
     Parameters parameters() {

@@ -128,8 +128,11 @@ final class Operation implements AutoCloseable {
 
     /** A grid of some blocks. */
     void launch(Kernel kernel, int blocksX, int blocksY, int threads, int sharedBytes, Parameters parameters) {
-        Driver.check(CudaDriver.cuLaunchKernel(functions.launched(kernel), blocksX, blocksY, 1, threads, 1, 1, sharedBytes, lane.stream().handle(), parameters.pointers(), MemorySegment.NULL),
-                "cuLaunchKernel of " + kernel.symbol());
+        MemorySegment function = functions.launched(kernel);
+        for (int i = 0; i < lane.launches(); i++) {
+            Driver.check(CudaDriver.cuLaunchKernel(function, blocksX, blocksY, 1, threads, 1, 1, sharedBytes, lane.stream().handle(), parameters.pointers(), MemorySegment.NULL),
+                    "cuLaunchKernel of " + kernel.symbol());
+        }
     }
 
     /** A grid for a loop over elements. */

@@ -57,7 +57,7 @@ class GpuCheckTest {
         StandIn.require();
         StandIn.memory(1L << 30);
         // Beyond the launches that are only timed.
-        StandIn.fail("cuLaunchKernel", 4100, 719);
+        StandIn.fail("cuLaunchKernel", 1600, 719);
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         int exit = GpuCheck.run(new PrintStream(out, true, StandardCharsets.UTF_8), 16, 1);
         StandIn.fail("", 0, 0);

@@ -13,6 +13,8 @@ final class PositionClasses {
     /** A class must save about this many bytes to pay for its table. */
     private static final int TABLE_BYTES = 80;
 
+    private static final double LOG_2 = StrictMath.log(2);
+
     private final byte[] map;
     private final long[][] histograms;
 
@@ -96,31 +98,46 @@ final class PositionClasses {
         return histograms;
     }
 
-    /** Bits of each symbol in each class, with half a count added so that none is infinite. */
+    /** Bits of each symbol in each class, with half a count added so that none is infinite: [symbol][class]. */
     private static float[][] costs(long[][] histograms) {
-        float[][] costs = new float[histograms.length][RansTables.SYMBOLS];
-        for (int c = 0; c < costs.length; c++) {
+        float[][] costs = new float[RansTables.SYMBOLS][histograms.length];
+        for (int c = 0; c < histograms.length; c++) {
             long total = 0;
             for (long count : histograms[c]) {
                 total += count;
             }
+            float ofNone = bits(0, total);
             for (int s = 0; s < RansTables.SYMBOLS; s++) {
-                costs[c][s] = (float) (-StrictMath.log((histograms[c][s] + 0.5) / (total + RansTables.SYMBOLS / 2.0)) / StrictMath.log(2));
+                long count = histograms[c][s];
+                costs[s][c] = count == 0 ? ofNone : bits(count, total);
             }
         }
         return costs;
     }
 
+    private static float bits(long count, long total) {
+        return (float) (-StrictMath.log((count + 0.5) / (total + RansTables.SYMBOLS / 2.0)) / LOG_2);
+    }
+
     private static void assign(int[][] positions, float[][] costs, byte[] map) {
+        int classes = costs[0].length;
+        double[] bits = new double[classes];
         for (int p = 0; p < positions.length; p++) {
-            double best = Double.POSITIVE_INFINITY;
-            for (int c = 0; c < costs.length; c++) {
-                double bits = 0;
-                for (int s = 0; s < RansTables.SYMBOLS; s++) {
-                    bits += positions[p][s] * costs[c][s];
+            Arrays.fill(bits, 0);
+            for (int s = 0; s < RansTables.SYMBOLS; s++) {
+                int count = positions[p][s];
+                // Most symbols of a position never occur; they would add 0.
+                if (count > 0) {
+                    float[] cost = costs[s];
+                    for (int c = 0; c < classes; c++) {
+                        bits[c] += count * cost[c];
+                    }
                 }
-                if (bits < best) {
-                    best = bits;
+            }
+            double best = Double.POSITIVE_INFINITY;
+            for (int c = 0; c < classes; c++) {
+                if (bits[c] < best) {
+                    best = bits[c];
                     map[p] = (byte) c;
                 }
             }

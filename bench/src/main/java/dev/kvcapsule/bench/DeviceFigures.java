@@ -1,0 +1,118 @@
+package dev.kvcapsule.bench;
+
+import dev.kvcapsule.cuda.CudaKernels;
+import dev.kvcapsule.cuda.DeviceCache;
+import dev.kvcapsule.engine.cache.KvCache;
+import dev.kvcapsule.engine.cache.Part;
+import dev.kvcapsule.engine.codec.Codec;
+import dev.kvcapsule.engine.codec.Codecs;
+import dev.kvcapsule.engine.format.CapsuleReader;
+import dev.kvcapsule.engine.kernel.Kernels;
+import dev.kvcapsule.engine.memory.MemoryChannel;
+import dev.kvcapsule.engine.pipeline.CacheSink;
+import dev.kvcapsule.engine.pipeline.CapsuleDecoder;
+import dev.kvcapsule.engine.pipeline.CapsuleEncoder;
+import dev.kvcapsule.engine.pipeline.PipelineOptions;
+import dev.kvcapsule.engine.pipeline.Progress;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Locale;
+
+/**
+ * Caches that are in a GPU's memory, into capsules and back, against the same cache in the host's memory on the processor: GB/s of the cache, the best round of two seconds, and whether the capsules are the
+ * same byte for byte. {@code DeviceFigures THREADS[,THREADS...] CODEC...}, once the process has a GPU.
+ */
+public final class DeviceFigures {
+    private static final int LAYERS = 30;
+    /** Times 512 tokens. */
+    private static final int REPEATS = 16;
+    /** Of each measurement: until code is compiled, and some. */
+    private static final double SECONDS = 2;
+
+    private final CudaKernels cuda;
+    private final Workload workload;
+    private final MemorySegment room;
+
+    private DeviceFigures(CudaKernels cuda, Workload workload, MemorySegment room) {
+        this.cuda = cuda;
+        this.workload = workload;
+        this.room = room;
+    }
+
+    /** Something that is timed. */
+    private interface Work {
+        void run() throws IOException;
+    }
+
+    /**
+     * Prints a line a codec and number of threads.
+     *
+     * @param args numbers of threads, then codecs
+     * @throws IOException if a capsule is not what it should be
+     */
+    public static void main(String[] args) throws IOException {
+        if (args.length < 2) {
+            System.err.println("usage: DeviceFigures THREADS[,THREADS...] CODEC...");
+            System.exit(2);
+        }
+        try (CudaKernels cuda = CudaKernels.open(); Arena arena = Arena.ofShared(); Workload workload = Workload.load(LAYERS, REPEATS)) {
+            MemorySegment room = arena.allocate(workload.bytes() + workload.bytes() / 8 + (1 << 20), 64);
+            System.out.printf(Locale.ROOT, "%s, %d tokens of %d layers of %d channels, %.0f MB%n", cuda.context().name(), workload.tokens(), LAYERS, workload.width(), workload.bytes() / 1e6);
+            for (int i = 1; i < args.length; i++) {
+                for (String threads : args[0].split(",")) {
+                    new DeviceFigures(cuda, workload, room).line(args[i], Integer.parseInt(threads));
+                }
+            }
+        }
+    }
+
+    private void line(String spec, int threads) throws IOException {
+        Codec codec = Codecs.create(spec);
+        PipelineOptions there = new PipelineOptions(threads, cuda.kernels(Kernels.best()), Progress.NONE);
+        PipelineOptions here = new PipelineOptions(threads, Kernels.best(), Progress.NONE);
+        KvCache source = workload.sourceCache();
+        try (Arena arena = Arena.ofShared(); DeviceCache device = new DeviceCache(cuda, source.layout()); DeviceCache restored = new DeviceCache(cuda, source.layout())) {
+            for (int layer = 0; layer < LAYERS; layer++) {
+                for (Part part : Part.values()) {
+                    MemorySegment tensor = source.tensor(0, layer, part);
+                    device.put(0, layer, part, cuda.context().allocate(arena, tensor.byteSize()));
+                    restored.put(0, layer, part, cuda.context().allocate(arena, tensor.byteSize()));
+                    device.write(0, layer, part, 0, tensor);
+                }
+            }
+            device.synchronize();
+            MemorySegment[] capsule = new MemorySegment[1];
+            double encodeThere = rate(() -> {
+                MemoryChannel out = new MemoryChannel(room);
+                CapsuleEncoder.encode(device, codec, out, there, null);
+                capsule[0] = out.passed();
+            });
+            MemorySegment kept = arena.allocate(capsule[0].byteSize(), 64).copyFrom(capsule[0]);
+            double decodeThere = rate(() -> {
+                new CapsuleDecoder(CapsuleReader.of(kept)).decode(restored, there);
+                restored.synchronize();
+            });
+            double encodeHere = rate(() -> {
+                MemoryChannel out = new MemoryChannel(room);
+                CapsuleEncoder.encode(source, codec, out, here);
+                capsule[0] = out.passed();
+            });
+            double decodeHere = rate(() -> new CapsuleDecoder(CapsuleReader.of(kept)).decode(CacheSink.of(workload.targetCache()), here));
+            System.out.printf(Locale.ROOT, "%-28s %2d threads  %5.2fx  device: encode %6.2f decode %6.2f GB/s  processor: encode %6.2f decode %6.2f GB/s  %s%n", spec, threads,
+                    (double) workload.bytes() / kept.byteSize(), encodeThere, decodeThere, encodeHere, decodeHere, kept.mismatch(capsule[0]) < 0 ? "same capsule" : "CAPSULES DIFFER");
+        }
+    }
+
+    private double rate(Work work) throws IOException {
+        double best = Double.MAX_VALUE;
+        for (double spent = 0; spent < SECONDS; ) {
+            long start = System.nanoTime();
+            work.run();
+            double seconds = (System.nanoTime() - start) / 1e9;
+            best = Math.min(best, seconds);
+            spent += seconds;
+        }
+        return workload.bytes() / best / 1e9;
+    }
+}
