@@ -51,8 +51,10 @@ final class CudaMatrices implements TransformKernel, GemmKernel {
     }
 
     private static Right basis(Operation operation, TransformBasis basis, int operand) {
-        long codes = operation.in(basis.codes(), 0, (long) basis.components() * basis.width());
-        long scales = operation.in(basis.scales(), 0, 2L * basis.components() * TransformBasis.runs(basis.width()));
+        MemorySegment code = basis.codes().asSlice(0, (long) basis.components() * basis.width());
+        MemorySegment scale = basis.scales().asSlice(0, 2L * basis.components() * TransformBasis.runs(basis.width()));
+        long codes = basis.lasts() ? operation.lasting(code, basis.whole().codes()) : operation.in(code, 0, code.byteSize());
+        long scales = basis.lasts() ? operation.lasting(scale, basis.whole().scales()) : operation.in(scale, 0, scale.byteSize());
         return new Right(operand, 0, 0, false, codes, scales, basis.width());
     }
 
