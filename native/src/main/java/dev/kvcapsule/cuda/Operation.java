@@ -90,6 +90,25 @@ final class Operation implements AutoCloseable {
         return at;
     }
 
+    /** An input on the heap. */
+    long floats(float[] values, int count) {
+        long at = lane.staging().take(4L * count);
+        upload(MemorySegment.ofArray(values).asSlice(0, 4L * count), at);
+        return at;
+    }
+
+    /** An input on the heap. */
+    long ints(int[] values, int count) {
+        long at = lane.staging().take(4L * count);
+        upload(MemorySegment.ofArray(values).asSlice(0, 4L * count), at);
+        return at;
+    }
+
+    /** Brings bytes to {@link #scratch}; they may be written as soon as this returns. */
+    void upload(MemorySegment from, long to) {
+        lane.ring().upload(from, to);
+    }
+
     /** Memory for the operation itself, with any contents. */
     long scratch(long bytes) {
         return lane.staging().take(bytes);

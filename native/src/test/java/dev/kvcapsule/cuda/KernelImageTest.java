@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 
 /** The committed kernels belong to the sources. */
 class KernelImageTest {
-    private static final int MOST_BYTES = 2 << 20;
+    private static final int MOST_BYTES = 4 << 20;
     private static final int MAGIC = 0xBA55ED50;
     private static final int PTX = 1;
 

@@ -10,7 +10,7 @@ import java.util.Deque;
 /** The last few cosine tables: neighbouring tiles are other layers of the same tokens, and a table takes longer to make than to use. */
 public final class RopeTables implements AutoCloseable {
     /** Two sub-caches with different bases, each with a full and a partial block. */
-    private static final int KEPT = 4;
+    public static final int KEPT = 4;
 
     private record Entry(Rope rope, int[] positions, Arena arena, RopeTable table) {}
 
