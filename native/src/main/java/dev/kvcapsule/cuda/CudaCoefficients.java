@@ -126,13 +126,7 @@ final class CudaCoefficients implements CoefficientKernel {
             matrix.put(9, operation.scratch(4L * rows * blocks + 4));
             matrix.put(11, words);
             matrix.upload(operation);
-            if (total > 0) {
-                operation.launch(Kernel.COEFFICIENT_SUMS, blocks, 1, WARP, 0, operation.parameters().put(matrix.at));
-                operation.launch(Kernel.COEFFICIENT_SEEN, Math.ceilDiv(rows, Operation.THREADS), 1, Operation.THREADS, 0, operation.parameters().put(matrix.at));
-                operation.launch(Kernel.COEFFICIENT_SYMBOLS, blocks, 1, WARP, 0, operation.parameters().put(matrix.at));
-                operation.launch(Kernel.COEFFICIENT_OFFSETS, 1, 1, Operation.THREADS, 0, operation.parameters().put(matrix.at));
-            }
-            operation.launch(Kernel.COEFFICIENT_WORDS, 1, 1, WARP, 0, operation.parameters().put(matrix.at));
+            launchEncoding(operation, matrix.at, rows, blocks, 1);
             matrix.fetch(operation);
             operation.finish();
             long wordCount = matrix.words();
@@ -156,6 +150,17 @@ final class CudaCoefficients implements CoefficientKernel {
                 return host.encode(HostOperands.fetched(memory, arena, values, bytes), rows, components, stride, priors, scales, tables, out, counts, scratch);
             }
         }
+    }
+
+    /** All of encoding but the bits that go as they are: how many they are is not known yet. */
+    private static void launchEncoding(Operation operation, long matrices, int rows, int blocks, int count) {
+        if (rows > 0 && blocks > 0) {
+            operation.launch(Kernel.COEFFICIENT_SUMS, blocks, count, WARP, 0, operation.parameters().put(matrices));
+            operation.launch(Kernel.COEFFICIENT_SEEN, Math.ceilDiv(rows, Operation.THREADS), count, Operation.THREADS, 0, operation.parameters().put(matrices));
+            operation.launch(Kernel.COEFFICIENT_SYMBOLS, blocks, count, WARP, 0, operation.parameters().put(matrices));
+            operation.launch(Kernel.COEFFICIENT_OFFSETS, count, 1, Operation.THREADS, 0, operation.parameters().put(matrices));
+        }
+        operation.launch(Kernel.COEFFICIENT_WORDS, count, 1, WARP, 0, operation.parameters().put(matrices));
     }
 
     private static void count(Operation operation, Arena arena, long symbols, long total, long[] counts) {
@@ -201,6 +206,47 @@ final class CudaCoefficients implements CoefficientKernel {
             if (memory.isDevice(values)) {
                 memory.copy(here, 0, values, 0, bytes);
             }
+        }
+    }
+
+    /** Seconds that decoding a matrix takes, and as many copies of it as are wanted, all by one launch. */
+    double secondsOfDecoding(MemorySegment in, int rows, int components, float[] priors, float[] scales, SymbolTables tables, int copies, int rounds) throws MalformedDataException {
+        CodedCoefficients coded = CodedCoefficients.of(in, rows, components);
+        try (Arena arena = Arena.ofConfined(); Operation operation = device.begin()) {
+            long bytes = operation.in(in, 0, in.byteSize());
+            MemorySegment matrices = arena.allocate((long) MATRIX_BYTES * copies, 8);
+            Described matrix = new Described(operation, arena, rows, components, components, priors, scales, tables);
+            matrix.put(5, bytes);
+            matrix.putBits(in.byteSize() - coded.bitsAt());
+            matrix.upload(operation);
+            for (int i = 0; i < copies; i++) {
+                matrix.put(0, operation.scratch(4L * rows * components));
+                matrix.put(6, operation.scratch(12L * components));
+                MemorySegment.copy(matrix.all, 0, matrices, (long) MATRIX_BYTES * i, MATRIX_BYTES);
+            }
+            long at = operation.in(matrices, 0, matrices.byteSize());
+            return GpuSpeed.seconds(device.lane().stream(), rounds, () -> operation.launch(Kernel.COEFFICIENT_DECODE, copies, 1, WARP, 0, operation.parameters().put(at)));
+        }
+    }
+
+    /** The same for encoding, without the bits that go as they are. */
+    double secondsOfEncoding(MemorySegment values, int rows, int components, float[] priors, float[] scales, SymbolTables tables, int copies, int rounds) {
+        int blocks = Math.ceilDiv(components, LANES);
+        long total = (long) rows * components;
+        try (Arena arena = Arena.ofConfined(); Operation operation = device.begin()) {
+            MemorySegment matrices = arena.allocate((long) MATRIX_BYTES * copies, 8);
+            Described matrix = new Described(operation, arena, rows, components, components, priors, scales, tables);
+            matrix.put(0, operation.in(values, 0, 4 * total));
+            matrix.upload(operation);
+            for (int i = 0; i < copies; i++) {
+                matrix.put(7, operation.scratch(8L * rows * blocks));
+                matrix.put(8, operation.scratch(2 * total));
+                matrix.put(9, operation.scratch(4L * rows * blocks + 4));
+                matrix.put(11, operation.scratch(2 * total + CodedCoefficients.STATE_BYTES));
+                MemorySegment.copy(matrix.all, 0, matrices, (long) MATRIX_BYTES * i, MATRIX_BYTES);
+            }
+            long at = operation.in(matrices, 0, matrices.byteSize());
+            return GpuSpeed.seconds(device.lane().stream(), rounds, () -> launchEncoding(operation, at, rows, blocks, copies));
         }
     }
 

@@ -70,6 +70,7 @@ final class GpuKernels {
         }
         new GpuElements(cuda, host, tokens, rounds, lines).run();
         new GpuPages(cuda, tokens, rounds, lines).run();
+        new GpuTransforms(cuda, host, tokens, rounds, lines).run();
         matrices();
         streams();
     }

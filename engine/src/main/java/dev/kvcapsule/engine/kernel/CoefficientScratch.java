@@ -8,16 +8,7 @@ public final class CoefficientScratch {
     final LaneDecoder decoder = new LaneDecoder();
     final int[] block = new int[CoefficientKernel.LANES];
     final int[] symbols = new int[CoefficientKernel.LANES];
-    private int[] row = new int[0];
 
     /** Empty; memory is taken when it is needed. */
     public CoefficientScratch() {}
-
-    /** An array for a row. */
-    int[] row(int components) {
-        if (row.length < components) {
-            row = new int[components];
-        }
-        return row;
-    }
 }

@@ -23,16 +23,14 @@ final class HostCoefficients implements CoefficientKernel {
         MagnitudeModel model = scratch.model;
         int[] symbols = scratch.symbols;
         int[] block = scratch.block;
-        int[] row = scratch.row(components);
         encoder.begin(Math.multiplyExact(rows, components));
         bits.clear();
         model.begin(priors, components);
         for (int r = 0; r < rows; r++) {
-            MemorySegment.copy(values, INT, 4L * r * stride, row, 0, components);
             model.beginRow(scales[r]);
             for (int first = 0; first < components; first += LANES) {
                 int count = Math.min(LANES, components - first);
-                System.arraycopy(row, first, block, 0, count);
+                MemorySegment.copy(values, INT, 4 * ((long) r * stride + first), block, 0, count);
                 boolean anyLow = model.beginBlock(blocks, first);
                 if (anyLow || !fold(block, count, symbols)) {
                     for (int i = 0; i < count; i++) {
@@ -86,7 +84,6 @@ final class HostCoefficients implements CoefficientKernel {
         MagnitudeModel model = scratch.model;
         int[] symbols = scratch.symbols;
         int[] block = scratch.block;
-        int[] row = scratch.row(components);
         CodedCoefficients coded = CodedCoefficients.of(in, rows, components);
         decoder.begin(in, CodedCoefficients.HEADER_BYTES, coded.words());
         BitReader low = new BitReader(coded.bits());
@@ -103,10 +100,9 @@ final class HostCoefficients implements CoefficientKernel {
                 } else {
                     unfold(symbols, count, block);
                 }
-                System.arraycopy(block, 0, row, first, count);
+                MemorySegment.copy(block, 0, values, INT, 4 * ((long) r * stride + first), count);
                 model.endBlock(blocks, first, block);
             }
-            MemorySegment.copy(row, 0, values, INT, 4L * r * stride, components);
             model.endRow();
         }
         decoder.end();
