@@ -71,6 +71,9 @@ final class GpuTransforms {
             coded(arena);
         } catch (MalformedDataException e) {
             lines.accept(new Line("coefficients decode", false, 0, e.getMessage()));
+        } finally {
+            // Memory for 132 matrices.
+            cuda.device().lane().shrink();
         }
     }
 

@@ -3,6 +3,7 @@ package dev.kvcapsule.cuda;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.MalformedDataException;
@@ -18,6 +19,7 @@ import dev.kvcapsule.engine.kernel.DeviceException;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.linalg.LinearAlgebras;
 import dev.kvcapsule.engine.linalg.ProgressListener;
+import dev.kvcapsule.engine.pipeline.CapsuleDecoder;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
 import java.io.ByteArrayOutputStream;
@@ -111,6 +113,51 @@ class CudaTransformTest {
             sameBothWays(RealCaches.state(state, arena), codec, Capsules.options(2, cuda.kernels(Kernels.scalar())), Capsules.options(2, Kernels.scalar()), arena);
         }
         assertEquals(0, StandIn.alive());
+    }
+
+    /** Nothing of such a cache goes to the host but coded bytes, sinks and what tells how fine tokens are to be. */
+    @Test
+    void aCacheInTheDevicesMemoryGivesTheSameCapsuleAndTakesItBack() throws IOException {
+        try (Arena arena = Arena.ofShared(); CudaKernels cuda = CudaKernels.open(); Arena memory = Arena.ofShared()) {
+            KvCache cache = RealCaches.smollm2(2, arena);
+            Shared shared = Shared.of("klt", cache, arena);
+            PipelineOptions options = shared.options(3, cuda.kernels(Kernels.scalar()));
+            try (DeviceCache there = device(cuda, cache, memory); DeviceCache back = device(cuda, cache, memory)) {
+                for (int layer = 0; layer < 2; layer++) {
+                    for (Part part : Part.values()) {
+                        there.write(0, layer, part, 0, cache.tensor(0, layer, part));
+                    }
+                }
+                there.synchronize();
+                byte[] capsule = Capsules.encode(there, "klt:basis=" + shared.digest(), options);
+                assertArrayEquals(Capsules.encode(cache, "klt:basis=" + shared.digest(), shared.options(2, Kernels.scalar())), capsule);
+                new CapsuleDecoder(Capsules.reader(capsule, arena)).decode(back, options);
+                back.synchronize();
+                KvCache expected = Capsules.decode(capsule, arena, shared.options(2, Kernels.scalar()));
+                DeviceMemory copies = new DeviceMemory(cuda.device());
+                for (int layer = 0; layer < 2; layer++) {
+                    for (Part part : Part.values()) {
+                        MemorySegment tensor = back.inPlace(0, layer, part);
+                        assertEquals(-1, HostOperands.fetched(copies, arena, tensor, tensor.byteSize()).mismatch(expected.tensor(0, layer, part)));
+                    }
+                }
+                assertThrows(IllegalArgumentException.class, () -> Capsules.encode(there, "klt:ratio=9,basis=" + shared.digest(), options));
+                assertThrows(IllegalArgumentException.class, () -> Capsules.encode(there, "klt", options));
+            }
+        }
+    }
+
+    private static DeviceCache device(CudaKernels cuda, KvCache cache, Arena memory) {
+        DeviceCache there = new DeviceCache(cuda, cache.layout());
+        for (int layer = 0; layer < 2; layer++) {
+            for (Part part : Part.values()) {
+                there.put(0, layer, part, cuda.context().allocate(memory, cache.tensor(0, layer, part).byteSize()));
+            }
+        }
+        for (int blob = 0; blob < cache.layout().blobs().size(); blob++) {
+            there.addBlob(cache.blob(blob));
+        }
+        return there;
     }
 
     @Test
