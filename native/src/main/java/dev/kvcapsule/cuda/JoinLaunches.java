@@ -50,12 +50,13 @@ final class JoinLaunches {
                 widest = Math.max(widest, column.channels());
             }
             long memory = join ? operation.out(vectors, first * vectorBytes, tokens * vectorBytes) : operation.in(vectors, first * vectorBytes, tokens * vectorBytes);
-            long flags = operation.newFlags();
+            // The way back finds nothing, and has nothing to wait for.
+            long flags = join ? operation.newFlags() : 0;
             Parameters parameters = operation.parameters().put(operation.in(described, 0, described.byteSize())).put(memory).put(flags).put(channel).put(tokens).put(largest);
             int threads = Math.min(Operation.THREADS, Math.ceilDiv(widest, 32) * 32);
             operation.launch(join ? Kernel.JOIN_ROWS : Kernel.SPLIT_ROWS, Math.min(tokens, Operation.MOST_ROWS), columns.size(), threads, 0, parameters);
             operation.finish();
-            return operation.count();
+            return join ? operation.count() : 0;
         }
     }
 
