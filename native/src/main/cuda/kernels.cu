@@ -27,6 +27,12 @@ namespace rans {
 namespace matrices {
 #include "matrices.cu"
 }
+namespace vectors {
+#include "vectors.cu"
+}
+namespace coefficients {
+#include "coefficients.cu"
+}
 namespace errors {
 #include "errors.cu"
 }

@@ -35,6 +35,8 @@ static int failing_after;
 static int failing_result;
 static std::map<std::string, int> calls;
 
+static int64_t uploaded_bytes;
+
 static int busy_streams;
 static int most_busy_streams;
 
@@ -197,6 +199,12 @@ API int64_t standin_alive() {
 API void standin_memory(int64_t bytes) {
     std::lock_guard<std::mutex> hold(lock);
     memory_bytes = bytes;
+}
+
+// Bytes that were copied from the host to the device.
+API int64_t standin_uploaded() {
+    std::lock_guard<std::mutex> hold(lock);
+    return uploaded_bytes;
 }
 
 // Most streams that worked at once since the last call of this function.
@@ -538,6 +546,10 @@ static Result copy(void* stream, void* to, const void* from, size_t bytes, bool 
 
 API Result cuMemcpyHtoDAsync_v2(DevicePointer to, const void* from, size_t bytes, void* stream) {
     ENTER("cuMemcpyHtoDAsync_v2")
+    {
+        std::lock_guard<std::mutex> hold(lock);
+        uploaded_bytes += bytes;
+    }
     return copy(stream, (void*) to, from, bytes, is_device_range(to, bytes) && is_pinned(from, bytes));
 }
 

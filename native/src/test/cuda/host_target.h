@@ -48,26 +48,30 @@ static inline void __syncwarp() {
 }
 
 template <typename T>
-static inline T __shfl_xor_sync(unsigned, T value, int distance) {
-    static_assert(sizeof(T) <= 8, "a lane's place has 8 bytes");
-    uint64_t* places = host_exchange();
-    unsigned lane = threadIdx.x % 32;
-    memcpy(&places[lane], &value, sizeof(T));
-    host_barrier_warp();
-    T other;
-    memcpy(&other, &places[lane ^ distance], sizeof(T));
-    return other;
-}
-
-template <typename T>
-static inline T __shfl_sync(unsigned, T value, int source) {
+static inline T host_shuffle(T value, unsigned from) {
     static_assert(sizeof(T) <= 8, "a lane's place has 8 bytes");
     uint64_t* places = host_exchange();
     memcpy(&places[threadIdx.x % 32], &value, sizeof(T));
     host_barrier_warp();
     T other;
-    memcpy(&other, &places[source % 32], sizeof(T));
+    memcpy(&other, &places[from], sizeof(T));
     return other;
+}
+
+template <typename T>
+static inline T __shfl_xor_sync(unsigned, T value, int distance) {
+    return host_shuffle(value, threadIdx.x % 32 ^ distance);
+}
+
+template <typename T>
+static inline T __shfl_sync(unsigned, T value, int lane) {
+    return host_shuffle(value, lane);
+}
+
+template <typename T>
+static inline T __shfl_up_sync(unsigned, T value, unsigned distance) {
+    unsigned lane = threadIdx.x % 32;
+    return host_shuffle(value, lane >= distance ? lane - distance : lane);
 }
 
 static inline unsigned __ballot_sync(unsigned, bool vote) {
@@ -85,6 +89,17 @@ static inline unsigned __ballot_sync(unsigned, bool vote) {
 
 static inline int __popc(unsigned bits) {
     return __builtin_popcount(bits);
+}
+
+static inline int __clz(int bits) {
+    return bits == 0 ? 32 : __builtin_clz((unsigned) bits);
+}
+
+static inline unsigned atomicMax(unsigned* at, unsigned value) {
+    unsigned old = __atomic_load_n(at, __ATOMIC_RELAXED);
+    while (old < value && !__atomic_compare_exchange_n(at, &old, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    return old;
 }
 
 static inline unsigned atomicAdd(unsigned* at, unsigned value) {

@@ -241,6 +241,112 @@ static void others(std::vector<float>& in, const std::vector<float>& cosines, co
     require(memcmp(back.data() + 7 * 16 * 64, pages.data() + 7 * 16 * 64, 8 * 64) == 0, "pages are not scattered");
 }
 
+static void transforms(std::vector<float>& in, const std::vector<float>& cosines, const std::vector<float>& sines) {
+    std::vector<float> joined(2 * in.size()), out(in.size()), sums(TOKENS * 5), blocks(5 * HEAD * HEAD);
+    uint32_t flag = 0;
+    vectors::Column columns[2] = {{rows_of(in, cosines, sines, true), 0}, {rows_of(in, cosines, sines, false), CHANNELS}};
+    vectors::Join j = {columns, joined.data(), &flag, 2 * CHANNELS, TOKENS, 0x7f800000};
+    run("join_rows", j, 7, 2, 64);
+    std::vector<float> apart(in.size());
+    columns[0].rows = rows_of(out, cosines, sines, true);
+    columns[1].rows = rows_of(apart, cosines, sines, false);
+    run("split_rows", j, 7, 2, 64);
+    for (size_t i = 0; i < in.size(); i++) {
+        require(fabsf(in[i] - out[i]) < 1e-3f && in[i] == apart[i], "rows are not split as they were joined");
+    }
+    for (int step = 0; step <= vectors::NEGATE; step++) {
+        vectors::Combine c = {in.data(), apart.data(), out.data(), CHANNELS, TOKENS, CHANNELS, step, 0};
+        run("combine_rows", c, 1, 3, 256);
+    }
+    require(out[5] == -in[5], "numbers are not negated");
+    std::vector<double> squares(TOKENS);
+    vectors::Squares s = {in.data(), squares.data(), CHANNELS, TOKENS, 0};
+    run("square_rows", s, (TOKENS + 3) / 4, 1, 128);
+    vectors::Head heads[5];
+    for (int h = 0; h < 5; h++) {
+        heads[h] = {h * HEAD, h * HEAD * HEAD, HEAD, 0};
+        for (int i = 0; i < HEAD; i++) {
+            blocks[h * HEAD * HEAD + i * HEAD + i] = 2;
+        }
+    }
+    vectors::Heads h = {heads, in.data(), blocks.data(), sums.data(), CHANNELS, TOKENS, 5};
+    run("square_heads", h, 2, 1, 256);
+    require(fabs(sums[0] + sums[1] + sums[2] + sums[3] + sums[4] - squares[0]) < 1e-2, "squares of heads are not those of rows");
+    h.out = out.data();
+    run("multiply_blocks", h, 5, (TOKENS + 7) / 8, 32);
+    require(out[77] == 2 * in[77], "blocks are not multiplied by");
+    std::vector<int32_t> some = {3, 50, 7}, codes(in.size());
+    std::vector<float> taken(3 * TOKENS), steps(TOKENS, 0.5f);
+    vectors::Columns t = {in.data(), taken.data(), some.data(), CHANNELS, TOKENS, 3};
+    run("take_columns", t, 1, 3, 256);
+    require(taken[3 + 1] == in[CHANNELS + 50], "columns are not taken");
+    t = {taken.data(), out.data(), some.data(), CHANNELS, TOKENS, 3};
+    run("add_to_columns", t, 1, 3, 256);
+    uint32_t found[2] = {0, 0};
+    vectors::Quantize q = {in.data(), codes.data(), steps.data(), found, CHANNELS, TOKENS, 4194304};
+    run("quantize_steps", q, 1, 3, 256);
+    require(found[0] > 0 && found[1] == 0, "codes are not found");
+    q.values = out.data();
+    run("restore_steps", q, 1, 3, 256);
+    for (size_t i = 0; i < in.size(); i++) {
+        require(fabsf(in[i] - out[i]) < 0.26f, "codes do not give back what they stand for");
+    }
+}
+
+static void matrix_there_and_back() {
+    const int components = 150, blocks = 3;
+    std::vector<int32_t> values(TOKENS * components), decoded(TOKENS * components);
+    std::vector<float> priors(components, 1), scales(TOKENS, 1), memory(3 * components), sums(2 * TOKENS * blocks);
+    std::vector<uint32_t> entries(coefficients::CONTEXTS * 32), bits(TOKENS * blocks + 1);
+    std::vector<uint8_t> starts(coefficients::CONTEXTS * 64), words(2 * TOKENS * components + 256);
+    std::vector<uint16_t> symbols(TOKENS * components);
+    for (size_t i = 0; i < entries.size(); i++) {
+        entries[i] = 512 << 16 | i % 32 * 512;
+    }
+    for (size_t i = 0; i < starts.size(); i++) {
+        starts[i] = i % 64 / 2;
+    }
+    for (int i = 0; i < TOKENS * components; i++) {
+        values[i] = (int) (noise() % 7) - 3 + (noise() % 50 == 0 ? 1000 : 0);
+        priors[i % components] = i % components < 9 ? 40 : 1;
+    }
+    coefficients::Matrix matrix = {};
+    matrix.values = values.data();
+    matrix.priors = priors.data();
+    matrix.scales = scales.data();
+    matrix.entries = entries.data();
+    matrix.starts = starts.data();
+    matrix.memory = memory.data();
+    matrix.sums = sums.data();
+    matrix.symbols = symbols.data();
+    matrix.bits = bits.data();
+    matrix.words = words.data();
+    matrix.rows = TOKENS;
+    matrix.components = matrix.stride = components;
+    coefficients::Matrices p = {&matrix};
+    run("coefficient_sums", p, blocks, 1, 32);
+    run("coefficient_seen", p, 1, 1, 256);
+    run("coefficient_symbols", p, blocks, 1, 32);
+    run("coefficient_offsets", p, 1, 1, 256);
+    run("coefficient_words", p, 1, 1, 32);
+    std::vector<uint32_t> low(matrix.bit_count / 32 + 2);
+    matrix.low = low.data();
+    run("coefficient_low_bits", p, 5, 1, 32);
+    int64_t count = matrix.word_count, low_bytes = (matrix.bit_count + 7) / 8;
+    require(low_bytes > 0, "no bits go as they are");
+    std::vector<uint8_t> coded(4);
+    for (int i = 0; i < 4; i++) {
+        coded[i] = (uint8_t) (count >> 8 * i);
+    }
+    coded.insert(coded.end(), words.end() - 256 - 2 * count, words.end());
+    coded.insert(coded.end(), (uint8_t*) low.data(), (uint8_t*) low.data() + low_bytes);
+    matrix.values = decoded.data();
+    matrix.coded = coded.data();
+    matrix.bit_count = low_bytes;
+    run("coefficient_decode", p, 1, 1, 32);
+    require(matrix.status == coefficients::DONE && decoded == values, "coefficients do not come back");
+}
+
 int main() {
     std::vector<float> in = values();
     std::vector<float> cosines(TOKENS * HEAD / 2), sines(TOKENS * HEAD / 2);
@@ -253,6 +359,8 @@ int main() {
     streams(3000);
     streams(1 << 16 | 77);
     others(in, cosines, sines);
+    transforms(in, cosines, sines);
+    matrix_there_and_back();
     puts("no races");
     return 0;
 }

@@ -59,7 +59,7 @@ class WrongResultsTest {
                 kernel.equals("bytePlane") ? lazy(BytePlaneKernel.class, good.bytePlane(), method) : good.bytePlane(),
                 kernel.equals("rans") ? lazy(RansKernel.class, good.rans(), method) : good.rans(),
                 kernel.equals("transform") ? lazy(TransformKernel.class, good.transform(), method) : good.transform(),
-                good.gemm(), good.coefficients());
+                good.gemm(), good.coefficients(), good.vectors());
     }
 
     record Fault(KernelBenchmark benchmark, String kernel, String method) {

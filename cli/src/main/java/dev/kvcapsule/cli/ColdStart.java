@@ -15,15 +15,7 @@ final class ColdStart {
     /** Codecs that multiply matrices: work enough for one file to have those kernels compiled, where the Vector API is there. */
     private static final Set<String> MATRIX_CODECS = Set.of("klt", "kvtc");
 
-    /** Codecs whose products are with a basis, which would cross a device's bus again with every call: docs/cuda.md, "Not done". */
-    private static final Set<String> BASIS_CODECS = Set.of("klt", "kvtc", "svd");
-
     private ColdStart() {}
-
-    /** Why a device is not taken for a codec unless it is asked for; null if it is. */
-    static String whyNoDevice(CodecSpec codec) {
-        return BASIS_CODECS.contains(codec.name()) ? "the basis of " + codec.name() + " would cross the bus with every product; --device cuda does that" : null;
-    }
 
     static Kernels kernels(CodecSpec codec, long rawBytes) {
         if (MATRIX_CODECS.contains(codec.name()) && !Kernels.isForced() && rawBytes < PANAMA_FROM_BYTES && Kernels.whyNotPanama() == null) {

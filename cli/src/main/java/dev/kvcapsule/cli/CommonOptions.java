@@ -5,11 +5,18 @@ import dev.kvcapsule.engine.codec.CodecSpec;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
+import java.util.Set;
 import picocli.CommandLine.Option;
 import picocli.CommandLine;
 
 /** Options that every command takes which works on a cache. */
 final class CommonOptions extends OutputOptions {
+    /** Codecs of which a device decodes a tile by one warp, which takes milliseconds, and leaves the rest of it to others. */
+    private static final Set<String> CHAINED_CODECS = Set.of("klt");
+
+    /** Such tiles that are under way at once, unless the user says how many threads there are. */
+    private static final int CHAINED_TILES = 8;
+
     @Option(names = "--threads", paramLabel = "N", description = "Worker threads (default: one a processor).")
     private int threads;
 
@@ -38,9 +45,14 @@ final class CommonOptions extends OutputOptions {
      * @param bases where shared bases are found
      */
     PipelineOptions pipeline(CodecSpec codec, long rawBytes, Progress progress, Bases bases) {
-        choice = DeviceChoice.of(device, codec, ColdStart.kernels(codec, rawBytes));
-        // One thread's tile is computed while another's is copied; a third is written.
-        return new PipelineOptions(choice.isDevice() ? Math.max(2, threads()) : threads(), choice.kernels(), progress, bases);
+        choice = DeviceChoice.of(device, ColdStart.kernels(codec, rawBytes));
+        return new PipelineOptions(choice.isDevice() ? tilesOnDevice(codec) : threads(), choice.kernels(), progress, bases);
+    }
+
+    /** Tiles that a device has at once. One thread's is computed while another's is copied; a third is written. */
+    private int tilesOnDevice(CodecSpec codec) {
+        boolean chains = threads == 0 && CHAINED_CODECS.contains(codec.name());
+        return Math.max(chains ? CHAINED_TILES : 2, threads());
     }
 
     /** Says where kernels ran, once {@link #pipeline} has chosen. */

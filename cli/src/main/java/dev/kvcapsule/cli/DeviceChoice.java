@@ -1,6 +1,5 @@
 package dev.kvcapsule.cli;
 
-import dev.kvcapsule.engine.codec.CodecSpec;
 import dev.kvcapsule.engine.kernel.Devices;
 import dev.kvcapsule.engine.kernel.Kernels;
 
@@ -16,14 +15,13 @@ record DeviceChoice(Kernels kernels, String name, String whyNoDevice) {
 
     /**
      * @param wanted cpu, cuda or auto
-     * @param codec what is coded with
      * @param host the processor's kernels for this work
      * @throws Failures.UsageException if it is none of these, or the device cannot be had
      */
-    static DeviceChoice of(String wanted, CodecSpec codec, Kernels host) {
+    static DeviceChoice of(String wanted, Kernels host) {
         return switch (wanted) {
             case CPU -> new DeviceChoice(host, CPU, null);
-            case "auto" -> any(codec, host);
+            case "auto" -> any(host);
             case "cuda" -> {
                 try {
                     yield new DeviceChoice(Devices.named(wanted, host), wanted, null);
@@ -35,13 +33,9 @@ record DeviceChoice(Kernels kernels, String name, String whyNoDevice) {
         };
     }
 
-    private static DeviceChoice any(CodecSpec codec, Kernels host) {
+    private static DeviceChoice any(Kernels host) {
         if (Kernels.isForced()) {
             return new DeviceChoice(host, CPU, "kernels are forced by " + Kernels.PROPERTY);
-        }
-        String why = ColdStart.whyNoDevice(codec);
-        if (why != null) {
-            return new DeviceChoice(host, CPU, why);
         }
         return Devices.any(host).map(kernels -> new DeviceChoice(kernels, kernels.name(), null)).orElseGet(() -> new DeviceChoice(host, CPU, Devices.whyNone()));
     }

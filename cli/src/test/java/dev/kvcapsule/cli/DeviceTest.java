@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.kvcapsule.engine.codec.CodecSpec;
 import dev.kvcapsule.testdata.Samples;
 import java.io.IOException;
 import java.io.InputStream;
@@ -18,7 +17,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code --device}, in processes of their own: a process looks for a driver once. The stand-in for it comes from the module native. */
@@ -67,7 +65,7 @@ class DeviceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"kivi:bits=4,residual=0", "rotated", "lossless"})
+    @ValueSource(strings = {"kivi:bits=4,residual=0", "rotated", "lossless", "klt:basis=none,group=1", "svd:rank=8"})
     void aCapsuleOfTheDeviceIsTheProcessorsAndEitherReadsTheOthers(String codec) throws IOException, InterruptedException {
         requireStandIn();
         Run cpu = run(Path.of(NOWHERE), null, "encode", "--unsealed", state, "-o", onProcessor, "--codec", codec, "--device", "cpu", "--json");
@@ -96,30 +94,6 @@ class DeviceTest {
         assertEquals("usage", forced.error("code"));
         assertTrue(forced.error("message").contains(NOWHERE), forced.out());
         assertTrue(Files.notExists(onDevice));
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"klt:basis=none,group=1", "svd:rank=8"})
-    void autoKeepsCodecsWithABasisOnTheProcessorAndSaysWhy(String codec) throws IOException, InterruptedException {
-        requireStandIn();
-        Run auto = run(STAND_IN, null, "encode", "--unsealed", state, "-o", onProcessor, "--codec", codec, "--device", "auto", "--json");
-        assertEquals(0, auto.exit(), auto.toString());
-        assertEquals("cpu", auto.json().get("device"));
-        String name = codec.substring(0, codec.indexOf(':'));
-        assertTrue(auto.json().get("why_no_device").toString().startsWith("the basis of " + name + " would cross the bus"), auto.out());
-        Run decoded = run(STAND_IN, null, "decode", "--unsealed", onProcessor, "-o", restored, "--json");
-        assertEquals(0, decoded.exit(), decoded.toString());
-        assertEquals("cpu", decoded.json().get("device"));
-        Run asked = run(STAND_IN, null, "encode", "--unsealed", state, "-o", onDevice, "--codec", codec, "--device", "cuda", "--json");
-        assertEquals(0, asked.exit(), asked.toString());
-        assertEquals("cuda", asked.json().get("device"));
-        assertEquals(-1, Files.mismatch(onProcessor, onDevice));
-    }
-
-    @ParameterizedTest
-    @CsvSource({"klt, true", "kvtc, true", "svd, true", "kivi, false", "rotated, false", "fp8, false", "lossless, false", "raw, false", "cachegen, false"})
-    void codecsWithABasisStayOnTheProcessor(String codec, boolean stays) {
-        assertEquals(stays, ColdStart.whyNoDevice(CodecSpec.parse(codec)) != null);
     }
 
     @Test

@@ -7,6 +7,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 import java.util.function.IntSupplier;
 
 /** A device and its primary context, which it shares with other libraries of the process: what they allocate can be read. */
@@ -24,6 +25,7 @@ public final class CudaContext implements AutoCloseable {
     private final Leaks.Mark mark;
     private final AtomicReference<CudaException> remembered = new AtomicReference<>();
     private final DeviceRanges memory = new DeviceRanges();
+    private volatile BooleanSupplier spare = () -> false;
 
     private CudaContext(int device) {
         this.device = device;
@@ -127,6 +129,11 @@ public final class CudaContext implements AutoCloseable {
         }
     }
 
+    /** Names what gives memory back that can be done without, when there is none left, and says whether it did. */
+    void setSpare(BooleanSupplier giveBack) {
+        spare = giveBack;
+    }
+
     /** Gives something of this context back; it counts as given back even if the driver fails. */
     void release(IntSupplier call, String name) {
         try {
@@ -145,10 +152,26 @@ public final class CudaContext implements AutoCloseable {
      * @return a segment whose address only kernels and copies can use
      * @throws CudaOutOfMemoryException if there is not as much left
      */
-    @SuppressWarnings("restricted") // the device's address becomes a segment
     public MemorySegment allocate(Arena arena, long bytes) {
         enter();
-        long address = Driver.out("cuMemAlloc of " + bytes + " bytes", pointer -> CudaDriver.cuMemAlloc_v2(pointer, bytes));
+        long address;
+        try {
+            address = allocate(bytes);
+        } catch (CudaOutOfMemoryException e) {
+            if (!spare.getAsBoolean()) {
+                throw e;
+            }
+            address = allocate(bytes);
+        }
+        return own(arena, address, bytes);
+    }
+
+    private static long allocate(long bytes) {
+        return Driver.out("cuMemAlloc of " + bytes + " bytes", pointer -> CudaDriver.cuMemAlloc_v2(pointer, bytes));
+    }
+
+    @SuppressWarnings("restricted") // the device's address becomes a segment
+    private MemorySegment own(Arena arena, long address, long bytes) {
         Leaks.Mark owner = Leaks.watch(arena, bytes + " bytes of the device's memory");
         opened();
         memory.add(address, bytes);

@@ -9,6 +9,7 @@ import dev.kvcapsule.engine.memory.MemoryPlace;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 
 /**
  * {@link DeviceKernel} on CUDA: a kernel reads rows in their own type, undoes RoPE on the way, and writes codes. Without memory for all tokens it takes fewer at a time, without memory for a few the
@@ -26,6 +27,7 @@ final class CudaDeviceKernel implements DeviceKernel {
     private final KiviLaunches kivi;
     private final RotatedLaunches rotated;
     private final Fp8Launches fp8;
+    private final JoinLaunches joins;
 
     CudaDeviceKernel(Device device, Kernels host) {
         this.device = device;
@@ -35,6 +37,7 @@ final class CudaDeviceKernel implements DeviceKernel {
         this.kivi = new KiviLaunches(device);
         this.rotated = new RotatedLaunches(device);
         this.fp8 = new Fp8Launches(device);
+        this.joins = new JoinLaunches(device);
     }
 
     @Override
@@ -162,6 +165,30 @@ final class CudaDeviceKernel implements DeviceKernel {
         } catch (CudaOutOfMemoryException e) {
             device.lane().shrink();
             return fallback.measure(x, y, type, count, piece, sums);
+        }
+    }
+
+    @Override
+    public boolean join(List<Columns> columns, int tokens, int largest, MemorySegment vectors) {
+        if (tokens == 0 || JoinLaunches.width(columns) == 0) {
+            return true;
+        }
+        try {
+            return Pieces.run(device, tokens, 1, (first, count) -> joins.run(true, columns, first, count, largest, vectors)) == 0;
+        } catch (CudaOutOfMemoryException e) {
+            return fallback.join(columns, tokens, largest, vectors);
+        }
+    }
+
+    @Override
+    public void split(MemorySegment vectors, int tokens, List<Columns> columns) {
+        if (tokens == 0 || JoinLaunches.width(columns) == 0) {
+            return;
+        }
+        try {
+            Pieces.run(device, tokens, 1, (first, count) -> joins.run(false, columns, first, count, 0, vectors));
+        } catch (CudaOutOfMemoryException e) {
+            fallback.split(vectors, tokens, columns);
         }
     }
 }

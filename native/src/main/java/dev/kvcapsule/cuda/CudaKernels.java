@@ -47,9 +47,10 @@ public final class CudaKernels implements AutoCloseable {
      */
     public Kernels kernels(Kernels host) {
         CudaDeviceKernel fused = new CudaDeviceKernel(device, host);
-        CudaMatrices matrices = new CudaMatrices(device, host.transform(), host.gemm());
+        CudaMatrices matrices = new CudaMatrices(device, fused.memory(), host.transform(), host.gemm());
         return new Kernels(NAME, new CudaConvert(device, fused.memory(), host.convert()), new CudaQuant(fused), new CudaHadamard(fused), new CudaRope(device, fused.memory(), host.rope()),
-                new CudaBytePlane(device, fused.memory(), host.bytePlane()), new CudaRans(device, fused.memory(), host.rans()), matrices, matrices, host.coefficients(), fused);
+                new CudaBytePlane(device, fused.memory(), host.bytePlane()), new CudaRans(device, fused.memory(), host.rans()), matrices, matrices,
+                new CudaCoefficients(device, fused.memory(), host.coefficients()), new CudaVectors(device, fused.memory(), host.vectors()), fused);
     }
 
     @Override

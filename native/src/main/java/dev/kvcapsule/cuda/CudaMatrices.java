@@ -4,7 +4,10 @@ import dev.kvcapsule.engine.kernel.GemmKernel;
 import dev.kvcapsule.engine.kernel.TransformBasis;
 import dev.kvcapsule.engine.kernel.TransformKernel;
 import dev.kvcapsule.engine.kernel.TransformScratch;
+import dev.kvcapsule.engine.memory.MemoryPlace;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
 
 /** {@link TransformKernel} and {@link GemmKernel} on the device: one kernel, whose sums are chains in the order that the two name. */
 final class CudaMatrices implements TransformKernel, GemmKernel {
@@ -13,12 +16,17 @@ final class CudaMatrices implements TransformKernel, GemmKernel {
     private static final int BASIS = 1;
     private static final int BASIS_TRANSPOSED = 2;
 
+    /** Rows of a block that multiplies by blocks on a diagonal. */
+    private static final int BLOCK_ROWS = 8;
+
     private final Device device;
+    private final MemoryPlace memory;
     private final TransformKernel hostTransform;
     private final GemmKernel hostGemm;
 
-    CudaMatrices(Device device, TransformKernel hostTransform, GemmKernel hostGemm) {
+    CudaMatrices(Device device, MemoryPlace memory, TransformKernel hostTransform, GemmKernel hostGemm) {
         this.device = device;
+        this.memory = memory;
         this.hostTransform = hostTransform;
         this.hostGemm = hostGemm;
     }
@@ -40,6 +48,11 @@ final class CudaMatrices implements TransformKernel, GemmKernel {
     /** A product's operands on the device, and how they lie. */
     private record Right(int operand, long floats, long stride, boolean transposed, long codes, long scales, int width) {}
 
+    /** What only is read may be kept there: {@link GemmKernel#multiplyAdd}. */
+    private static long right(Operation operation, Operand b, long bytes) {
+        return b.memory().isReadOnly() ? operation.lasting(b.memory().asSlice(b.offset(), bytes), b.memory()) : operation.in(b.memory(), b.offset(), bytes);
+    }
+
     private static void launch(Operation operation, long a, long aStride, boolean aTransposed, Right b, long c, long cStride, int m, int n, int k, boolean fromZero) {
         Parameters parameters = operation.parameters().put(a).put(b.floats()).put(b.codes()).put(b.scales()).put(c).put(aStride).put(b.stride()).put(cStride).put(m).put(n).put(k)
                 .put(aTransposed).put(b.transposed()).put(b.operand()).put(b.width()).put(fromZero);
@@ -51,8 +64,10 @@ final class CudaMatrices implements TransformKernel, GemmKernel {
     }
 
     private static Right basis(Operation operation, TransformBasis basis, int operand) {
-        long codes = operation.in(basis.codes(), 0, (long) basis.components() * basis.width());
-        long scales = operation.in(basis.scales(), 0, 2L * basis.components() * TransformBasis.runs(basis.width()));
+        MemorySegment code = basis.codes().asSlice(0, (long) basis.components() * basis.width());
+        MemorySegment scale = basis.scales().asSlice(0, 2L * basis.components() * TransformBasis.runs(basis.width()));
+        long codes = basis.lasts() ? operation.lasting(code, basis.whole().codes()) : operation.in(code, 0, code.byteSize());
+        long scales = basis.lasts() ? operation.lasting(scale, basis.whole().scales()) : operation.in(scale, 0, scale.byteSize());
         return new Right(operand, 0, 0, false, codes, scales, basis.width());
     }
 
@@ -71,9 +86,8 @@ final class CudaMatrices implements TransformKernel, GemmKernel {
             launch(operation, values, fromStride, false, right, sums, toStride, tokens, basis.width(), basis.components(), false);
             operation.finish();
         } catch (CudaOutOfMemoryException e) {
-            device.lane().shrink();
-            requireHost(rows, coefficients);
-            hostTransform.synthesize(basis, coefficients, from, fromStride, rows, to, toStride, tokens, scratch);
+            onHost(rows.asSlice(to, toBytes), hostRows -> onHost(coefficients, from, fromBytes,
+                    c -> hostTransform.synthesize(basis, c, 0, fromStride, hostRows, 0, toStride, tokens, scratch)));
         }
     }
 
@@ -92,9 +106,8 @@ final class CudaMatrices implements TransformKernel, GemmKernel {
             launch(operation, values, fromStride, false, basis(operation, basis, BASIS_TRANSPOSED), sums, toStride, tokens, basis.components(), basis.width(), true);
             operation.finish();
         } catch (CudaOutOfMemoryException e) {
-            device.lane().shrink();
-            requireHost(rows, coefficients);
-            hostTransform.analyze(basis, rows, from, fromStride, coefficients, to, toStride, tokens, scratch);
+            onHost(coefficients.asSlice(to, toBytes), hostCoefficients -> onHost(rows, from, fromBytes,
+                    x -> hostTransform.analyze(basis, x, 0, fromStride, hostCoefficients, 0, toStride, tokens, scratch)));
         }
     }
 
@@ -112,21 +125,55 @@ final class CudaMatrices implements TransformKernel, GemmKernel {
         try (Operation operation = device.begin()) {
             long sums = operation.inOut(c.memory(), c.offset(), cBytes);
             long left = aBytes == 0 ? 0 : operation.in(a.memory(), a.offset(), aBytes);
-            long right = bBytes == 0 ? 0 : operation.in(b.memory(), b.offset(), bBytes);
+            long right = bBytes == 0 ? 0 : right(operation, b, bBytes);
             launch(operation, left, a.stride(), a.transposed(), new Right(FLOATS, right, b.stride(), b.transposed(), 0, 0, 0), sums, c.stride(), m, n, k, false);
             operation.finish();
         } catch (CudaOutOfMemoryException e) {
-            device.lane().shrink();
-            requireHost(a.memory(), b.memory(), c.memory());
-            hostGemm.multiplyAdd(m, n, k, a, b, c, scratch);
+            onHost(c.memory().asSlice(c.offset(), cBytes), sums -> onHost(a.memory(), a.offset(), aBytes, left -> onHost(b.memory(), b.offset(), bBytes,
+                    right -> hostGemm.multiplyAdd(m, n, k, new Operand(left, 0, a.stride(), a.transposed()), new Operand(right, 0, b.stride(), b.transposed()),
+                            new Operand(sums, 0, c.stride(), false), scratch))));
         }
     }
 
-    /** Codecs that multiply matrices keep them in the host's memory. */
-    private void requireHost(MemorySegment... segments) {
-        for (MemorySegment segment : segments) {
-            if (device.context().isDevice(segment)) {
-                throw new IllegalStateException("the device has no memory left to multiply matrices that it has");
+    @Override
+    public void multiplyBlocks(int tokens, int[] dims, MemorySegment rows, MemorySegment blocks, MemorySegment out, TransformScratch scratch) {
+        HeadTable heads = new HeadTable(dims);
+        long bytes = span(heads.width(), tokens, heads.width());
+        if (bytes == 0) {
+            return;
+        }
+        int tiles = Math.ceilDiv(tokens, BLOCK_ROWS);
+        if (tiles > Operation.MOST_ROWS) {
+            throw new IllegalArgumentException(tokens + " rows at once");
+        }
+        MemorySegment matrices = blocks.asSlice(0, 4 * heads.floats());
+        try (Operation operation = device.begin()) {
+            long to = operation.out(out, 0, bytes);
+            Parameters parameters = heads.begin(operation).put(operation.in(rows, 0, bytes)).put(operation.lasting(matrices, blocks)).put(to).put((long) heads.width()).put(tokens)
+                    .put(dims.length);
+            int threads = Math.min(Operation.THREADS, Math.ceilDiv(heads.widest(), 32) * 32);
+            operation.launch(Kernel.MULTIPLY_BLOCKS, dims.length, tiles, threads, 0, parameters);
+            operation.finish();
+        } catch (CudaOutOfMemoryException e) {
+            onHost(out.asSlice(0, bytes), hostOut -> onHost(rows, 0, bytes, x -> hostGemm.multiplyBlocks(tokens, dims, x, blocks, hostOut, scratch)));
+        }
+    }
+
+    /** Work on the processor that reads a matrix: fetched if the device has it. */
+    private void onHost(MemorySegment segment, long offset, long bytes, Consumer<MemorySegment> work) {
+        try (Arena arena = Arena.ofConfined()) {
+            work.accept(bytes == 0 ? arena.allocate(4) : HostOperands.fetched(memory, arena, segment.asSlice(offset, bytes), bytes));
+        }
+    }
+
+    /** Work on the processor that changes a matrix: it comes back. */
+    private void onHost(MemorySegment segment, Consumer<MemorySegment> work) {
+        device.lane().shrink();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment here = HostOperands.fetched(memory, arena, segment, segment.byteSize());
+            work.accept(here);
+            if (memory.isDevice(segment)) {
+                memory.copy(here, 0, segment, 0, segment.byteSize());
             }
         }
     }

@@ -10,6 +10,7 @@ final class Device implements AutoCloseable {
     private final CudaContext context;
     private final CudaModule module;
     private final Functions functions;
+    private final Residents residents = new Residents(this);
     private final List<Owned> lanes = new ArrayList<>();
     private final ThreadLocal<Lane> mine = new ThreadLocal<>();
     private boolean closed;
@@ -23,6 +24,7 @@ final class Device implements AutoCloseable {
             module.close();
             throw e;
         }
+        context.setSpare(residents::drop);
     }
 
     CudaContext context() {
@@ -33,9 +35,14 @@ final class Device implements AutoCloseable {
         return functions;
     }
 
+    /** What stays in the device's memory. */
+    Residents residents() {
+        return residents;
+    }
+
     /** Begins an operation in the calling thread's lane. */
     Operation begin() {
-        return new Operation(lane(), functions);
+        return new Operation(lane(), functions, residents);
     }
 
     /** The calling thread's. */
@@ -80,6 +87,9 @@ final class Device implements AutoCloseable {
         }
         closed = true;
         List<Closing.Step> steps = new ArrayList<>();
+        if (!lanes.isEmpty()) {
+            steps.add(() -> residents.close(lanes.getFirst().lane().stream()));
+        }
         lanes.forEach(owned -> steps.add(owned.lane()::close));
         steps.add(module::close);
         Closing.all(steps);

@@ -76,6 +76,7 @@ final class GpuKernels {
         }
         new GpuElements(cuda, host, speed, tokens / TIMES, lines).run();
         new GpuPages(cuda, tokens / TIMES, rounds, lines).run();
+        new GpuTransforms(cuda, host, tokens / TIMES, rounds, lines).run();
         matrices();
         streams();
     }

@@ -11,6 +11,7 @@ import dev.kvcapsule.engine.memory.MemoryPlace;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 
 /** What a device does in one go, on the processor and step by step: for when the device has no memory left. What is in its memory is fetched and brought back. */
 final class HostDeviceKernel implements DeviceKernel {
@@ -189,5 +190,53 @@ final class HostDeviceKernel implements DeviceKernel {
     private void load(MemorySegment values, ElementType type, long first, int count, MemorySegment floats, float[] out) {
         host.convert().toF32(type, values, first * type.bytes(), floats, 0, count);
         MemorySegment.copy(floats, ValueLayout.JAVA_FLOAT, 0, out, 0, count);
+    }
+
+    @Override
+    public boolean join(List<Columns> columns, int tokens, int largest, MemorySegment vectors) {
+        int width = JoinLaunches.width(columns);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment joined = room(arena, vectors, 4L * tokens * width);
+            long first = 0;
+            for (Columns column : columns) {
+                try (Arena temporary = Arena.ofConfined()) {
+                    long elements = (long) tokens * column.channels();
+                    MemorySegment floats = temporary.allocate(Math.max(4, 4 * elements), 64);
+                    Rows rows = column.rows();
+                    host.convert().toF32(rows.type(), fetched(temporary, rows.memory(), elements * rows.type().bytes()), 0, floats, 0, elements);
+                    for (long i = 0; i < elements; i++) {
+                        if ((floats.getAtIndex(ValueLayout.JAVA_INT, i) & 0x7FFFFFFF) >= largest) {
+                            return false;
+                        }
+                    }
+                    turn(rows, floats, tokens, column.channels(), true);
+                    for (int t = 0; t < tokens; t++) {
+                        MemorySegment.copy(floats, 4L * t * column.channels(), joined, 4 * ((long) t * width + first), 4L * column.channels());
+                    }
+                    first += column.channels();
+                }
+            }
+            bring(joined, vectors, 4L * tokens * width);
+            return true;
+        }
+    }
+
+    @Override
+    public void split(MemorySegment vectors, int tokens, List<Columns> columns) {
+        int width = JoinLaunches.width(columns);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment joined = fetched(arena, vectors, 4L * tokens * width);
+            long first = 0;
+            for (Columns column : columns) {
+                try (Arena temporary = Arena.ofConfined()) {
+                    MemorySegment floats = temporary.allocate(Math.max(4, 4L * tokens * column.channels()), 64);
+                    for (int t = 0; t < tokens; t++) {
+                        MemorySegment.copy(joined, 4 * ((long) t * width + first), floats, 4L * t * column.channels(), 4L * column.channels());
+                    }
+                    store(temporary, floats, column.rows(), tokens, column.channels());
+                    first += column.channels();
+                }
+            }
+        }
     }
 }

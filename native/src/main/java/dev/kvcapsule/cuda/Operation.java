@@ -5,6 +5,8 @@ import dev.kvcapsule.engine.kernel.ElementType;
 import dev.kvcapsule.engine.kernel.RopeTable;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -25,12 +27,15 @@ final class Operation implements AutoCloseable {
 
     private final Lane lane;
     private final Functions functions;
+    private final Residents residents;
+    private final List<Residents.Lease> leases = new ArrayList<>();
     private Fetch fetches;
     private boolean fetching;
 
-    Operation(Lane lane, Functions functions) {
+    Operation(Lane lane, Functions functions, Residents residents) {
         this.lane = lane;
         this.functions = functions;
+        this.residents = residents;
         lane.context().requireSound();
         lane.context().enter();
         lane.staging().reset();
@@ -45,6 +50,21 @@ final class Operation implements AutoCloseable {
         long at = lane.staging().take(bytes);
         lane.ring().upload(segment.asSlice(offset, bytes), at);
         return at;
+    }
+
+    /**
+     * An input that holds the same as long as it is open: brought over once, with all that it is a part of, and kept; for this operation alone where the device has no memory to spare.
+     *
+     * @param whole what the segment lies in
+     */
+    long lasting(MemorySegment segment, MemorySegment whole) {
+        check(segment, 0, segment.byteSize());
+        Residents.Lease lease = lane.context().isDevice(segment) ? null : residents.lease(whole);
+        if (lease == null) {
+            return in(segment, 0, segment.byteSize());
+        }
+        leases.add(lease);
+        return lease.address() + segment.address() - whole.address();
     }
 
     /** An output, of which every byte is written. */
@@ -68,6 +88,25 @@ final class Operation implements AutoCloseable {
             lane.ring().upload(segment.asSlice(offset, bytes), at);
         }
         return at;
+    }
+
+    /** An input on the heap. */
+    long floats(float[] values, int count) {
+        long at = lane.staging().take(4L * count);
+        upload(MemorySegment.ofArray(values).asSlice(0, 4L * count), at);
+        return at;
+    }
+
+    /** An input on the heap. */
+    long ints(int[] values, int count) {
+        long at = lane.staging().take(4L * count);
+        upload(MemorySegment.ofArray(values).asSlice(0, 4L * count), at);
+        return at;
+    }
+
+    /** Brings bytes to {@link #scratch}; they may be written as soon as this returns. */
+    void upload(MemorySegment from, long to) {
+        lane.ring().upload(from, to);
     }
 
     /** Memory for the operation itself, with any contents. */
@@ -174,6 +213,8 @@ final class Operation implements AutoCloseable {
         if (fetching) {
             lane.ring().forget();
         }
+        // Everything that uses them has been asked for.
+        leases.forEach(Residents.Lease::close);
     }
 
     /** What every kernel asks of its segments. */

@@ -29,7 +29,8 @@ class GpuCheckTest {
         assertEquals(GpuCheck.GOOD, exit, table);
         assertFalse(table.contains("DIFFER"), table);
         for (String what : new String[] {"stand-in on a processor", "copy within the device", "to the device", "us to ask for", "kivi 4 bits K before RoPE", "rotated 4 bits", "fp8", "projection", "rANS decode", "F16 to f32", "f32 to BF16", "to planes",
-            "planes to", "histograms of 8", "RoPE of f32, halves, undone", "infinities, F32", "sums of errors, BF16", "rows to pages, 16 bytes", "rows from pages, byte by byte", "restore from pinned memory"}) {
+            "planes to", "histograms of 8", "RoPE of f32, halves, undone", "infinities, F32", "sums of errors, BF16", "rows to pages, 16 bytes", "rows from pages, byte by byte", "restore from pinned memory", "vectors to rows of 10 tensors", "heads times matrices of their own",
+            "projection on a basis that stays", "coefficients encode, 8 matrices", "coefficients decode, 8 matrices"}) {
             assertTrue(table.contains(what), what + " is not in\n" + table);
         }
         List<String> compared = List.of(table.lines().filter(line -> line.startsWith("compared: ")).findFirst().orElseThrow().substring("compared: ".length()).split(", "));
@@ -57,7 +58,7 @@ class GpuCheckTest {
         StandIn.require();
         StandIn.memory(1L << 30);
         // Beyond the launches that are only timed.
-        StandIn.fail("cuLaunchKernel", 1600, 719);
+        StandIn.fail("cuLaunchKernel", 1900, 719);
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         int exit = GpuCheck.run(new PrintStream(out, true, StandardCharsets.UTF_8), 16, 1);
         StandIn.fail("", 0, 0);

@@ -25,6 +25,7 @@ final class StandIn {
     private static final MethodHandle ALIVE;
     private static final MethodHandle MEMORY;
     private static final MethodHandle OVERLAP;
+    private static final MethodHandle UPLOADED;
 
     static {
         Path library = FOLDER.resolve("libcuda.so.1").toAbsolutePath();
@@ -36,8 +37,9 @@ final class StandIn {
             ALIVE = bind(symbols, "standin_alive", FunctionDescriptor.of(JAVA_LONG));
             MEMORY = bind(symbols, "standin_memory", FunctionDescriptor.ofVoid(JAVA_LONG));
             OVERLAP = bind(symbols, "standin_overlap", FunctionDescriptor.of(JAVA_INT));
+            UPLOADED = bind(symbols, "standin_uploaded", FunctionDescriptor.of(JAVA_LONG));
         } else {
-            FAIL = CALLS = ALIVE = MEMORY = OVERLAP = null;
+            FAIL = CALLS = ALIVE = MEMORY = OVERLAP = UPLOADED = null;
         }
     }
 
@@ -104,6 +106,11 @@ final class StandIn {
     /** Most streams that worked at once since this was asked for last. */
     static int overlap() {
         return (int) call(OVERLAP);
+    }
+
+    /** Bytes that the host has sent to the device. */
+    static long uploaded() {
+        return (long) call(UPLOADED);
     }
 
     /** The program that runs every kernel under ThreadSanitizer. */

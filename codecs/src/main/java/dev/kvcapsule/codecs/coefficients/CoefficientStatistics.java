@@ -11,13 +11,14 @@ public final class CoefficientStatistics {
     /** How many observations the guess for a context counts for. */
     private static final double GUESS_WEIGHT = 20;
 
-    private final long[] counts = new long[CoefficientModel.CONTEXTS * CoefficientTables.SYMBOLS];
+    private final long[] counts = new long[CoefficientKernel.CONTEXTS * CoefficientKernel.SYMBOLS];
 
     /** No observations. */
     public CoefficientStatistics() {}
 
-    void count(int context, int symbol) {
-        counts[context * CoefficientTables.SYMBOLS + symbol]++;
+    /** What kernels add to: counts, [context][symbol]. */
+    long[] counted() {
+        return counts;
     }
 
     /** Adds another's observations. */
@@ -35,13 +36,13 @@ public final class CoefficientStatistics {
     /** The entropy of what was counted, given its contexts, in bits: what no table for these contexts can undercut. */
     public double entropyBits() {
         double bits = 0;
-        for (int context = 0; context < CoefficientModel.CONTEXTS; context++) {
+        for (int context = 0; context < CoefficientKernel.CONTEXTS; context++) {
             long total = 0;
-            for (int symbol = 0; symbol < CoefficientTables.SYMBOLS; symbol++) {
-                total += counts[context * CoefficientTables.SYMBOLS + symbol];
+            for (int symbol = 0; symbol < CoefficientKernel.SYMBOLS; symbol++) {
+                total += counts[context * CoefficientKernel.SYMBOLS + symbol];
             }
-            for (int symbol = 0; symbol < CoefficientTables.SYMBOLS; symbol++) {
-                long count = counts[context * CoefficientTables.SYMBOLS + symbol];
+            for (int symbol = 0; symbol < CoefficientKernel.SYMBOLS; symbol++) {
+                long count = counts[context * CoefficientKernel.SYMBOLS + symbol];
                 bits -= count == 0 ? 0 : count * Math.log((double) count / total) / Math.log(2);
             }
         }
@@ -52,10 +53,10 @@ public final class CoefficientStatistics {
     public CoefficientTables tables() {
         try (java.lang.foreign.Arena arena = java.lang.foreign.Arena.ofConfined()) {
             MemorySegment stored = arena.allocate(CoefficientTables.BYTES, 8);
-            for (int context = 0; context < CoefficientModel.CONTEXTS; context++) {
+            for (int context = 0; context < CoefficientKernel.CONTEXTS; context++) {
                 int[] frequencies = frequencies(context);
-                for (int symbol = 0; symbol < CoefficientTables.SYMBOLS; symbol++) {
-                    stored.set(ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN), 2L * (context * CoefficientTables.SYMBOLS + symbol), (short) frequencies[symbol]);
+                for (int symbol = 0; symbol < CoefficientKernel.SYMBOLS; symbol++) {
+                    stored.set(ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN), 2L * (context * CoefficientKernel.SYMBOLS + symbol), (short) frequencies[symbol]);
                 }
             }
             return CoefficientTables.parse(stored);
@@ -69,14 +70,14 @@ public final class CoefficientStatistics {
         double[] weights = guess(context);
         double sum = 0;
         for (int symbol = 0; symbol < weights.length; symbol++) {
-            weights[symbol] = GUESS_WEIGHT * weights[symbol] + counts[context * CoefficientTables.SYMBOLS + symbol];
+            weights[symbol] = GUESS_WEIGHT * weights[symbol] + counts[context * CoefficientKernel.SYMBOLS + symbol];
             sum += weights[symbol];
         }
         int[] frequencies = new int[weights.length];
-        int left = CoefficientTables.TOTAL;
+        int left = CoefficientKernel.TOTAL;
         int largest = 0;
         for (int symbol = 0; symbol < weights.length; symbol++) {
-            frequencies[symbol] = Math.max(1, (int) Math.rint(weights[symbol] / sum * CoefficientTables.TOTAL));
+            frequencies[symbol] = Math.max(1, (int) Math.rint(weights[symbol] / sum * CoefficientKernel.TOTAL));
             left -= frequencies[symbol];
             largest = frequencies[symbol] > frequencies[largest] ? symbol : largest;
         }
@@ -90,7 +91,7 @@ public final class CoefficientStatistics {
         double mean = Math.pow(2, (scale + 0.5) / 2 - 12 + 0.35 * energy);
         // Mean magnitude of a two-sided geometric distribution with ratio r is 2 r / (1 - r^2).
         double ratio = (Math.sqrt(1 + mean * mean) - 1) / mean;
-        double[] weights = new double[CoefficientTables.SYMBOLS];
+        double[] weights = new double[CoefficientKernel.SYMBOLS];
         double sum = 0;
         for (int symbol = 0; symbol < weights.length; symbol++) {
             weights[symbol] = Math.pow(ratio, (symbol + 1) / 2);

@@ -1,5 +1,5 @@
 /**
- * Entropy coding of matrices of quantized transform coefficients: a model that predicts each coefficient's magnitude from its component's
- * deviation, its past and its neighbourhood, static tables for each prediction, and rANS over 64 interleaved lanes.
+ * What the entropy coding of quantized transform coefficients ({@link dev.kvcapsule.engine.kernel.CoefficientKernel}) is told: expected magnitudes from a component's deviation, and static
+ * distributions of symbols for each context, which are counted, made into tables and stored here.
  */
 package dev.kvcapsule.codecs.coefficients;

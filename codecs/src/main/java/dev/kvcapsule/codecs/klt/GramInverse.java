@@ -41,7 +41,7 @@ record GramInverse(MemorySegment matrix, int components) {
         try {
             MemorySegment matrix = arena.allocate(4L * components * components, 64);
             SquareMatrix.write(SquareMatrix.inverse(gram), matrix, 0);
-            return new GramInverse(matrix, components);
+            return new GramInverse(matrix.asReadOnly(), components);
         } catch (ArithmeticException e) {
             // Components that rounding made alike: then projections have to do.
             return null;
@@ -50,7 +50,7 @@ record GramInverse(MemorySegment matrix, int components) {
 
     /** f32 {@code [tokens][components]} from {@code projections} to {@code coefficients}, which are apart. */
     void apply(Kernels kernels, MemorySegment projections, int tokens, MemorySegment coefficients, TransformScratch scratch) {
-        coefficients.asSlice(0, 4L * tokens * components).fill((byte) 0);
+        kernels.memory().fill(coefficients.asSlice(0, 4L * tokens * components), (byte) 0);
         kernels.gemm().multiplyAdd(tokens, components, components, new Operand(projections, 0, components, false), new Operand(matrix, 0, components, false),
                 new Operand(coefficients, 0, components, false), scratch);
     }

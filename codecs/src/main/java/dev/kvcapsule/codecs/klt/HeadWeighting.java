@@ -1,6 +1,5 @@
 package dev.kvcapsule.codecs.klt;
 
-import dev.kvcapsule.engine.kernel.GemmKernel.Operand;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.TransformScratch;
 import java.lang.foreign.Arena;
@@ -11,7 +10,6 @@ import java.lang.foreign.MemorySegment;
  */
 final class HeadWeighting implements Weighting {
     private final int[] dims;
-    private final int width;
     private final MemorySegment backward;
     private final Arena arena;
     private MemorySegment forward;
@@ -23,7 +21,6 @@ final class HeadWeighting implements Weighting {
      */
     HeadWeighting(int[] dims, MemorySegment backward, Arena arena) {
         this.dims = dims;
-        this.width = java.util.Arrays.stream(dims).sum();
         this.backward = backward;
         this.arena = arena;
     }
@@ -44,24 +41,12 @@ final class HeadWeighting implements Weighting {
 
     @Override
     public void forward(Kernels kernels, MemorySegment rows, int tokens, MemorySegment out, TransformScratch scratch) {
-        apply(kernels, inverse(), rows, tokens, out, scratch);
+        kernels.gemm().multiplyBlocks(tokens, dims, rows, inverse(), out, scratch);
     }
 
     @Override
     public void backward(Kernels kernels, MemorySegment rows, int tokens, MemorySegment out, TransformScratch scratch) {
-        apply(kernels, backward, rows, tokens, out, scratch);
-    }
-
-    private void apply(Kernels kernels, MemorySegment matrices, MemorySegment rows, int tokens, MemorySegment out, TransformScratch scratch) {
-        out.asSlice(0, 4L * tokens * width).fill((byte) 0);
-        long column = 0;
-        long matrix = 0;
-        for (int dim : dims) {
-            kernels.gemm().multiplyAdd(tokens, dim, dim, new Operand(rows, 4 * column, width, false), new Operand(matrices, 4 * matrix, dim, false),
-                    new Operand(out, 4 * column, width, false), scratch);
-            column += dim;
-            matrix += (long) dim * dim;
-        }
+        kernels.gemm().multiplyBlocks(tokens, dims, rows, backward, out, scratch);
     }
 
     private synchronized MemorySegment inverse() {
@@ -73,7 +58,7 @@ final class HeadWeighting implements Weighting {
                 SquareMatrix.write(inverse, made, matrix);
                 matrix += (long) dim * dim;
             }
-            forward = made;
+            forward = made.asReadOnly();
         }
         return forward;
     }

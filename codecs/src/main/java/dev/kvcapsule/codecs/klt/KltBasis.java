@@ -129,7 +129,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
             codes = all;
         }
         MemorySegment scales = reader.section(2L * components * TransformBasis.runs((int) width));
-        TransformBasis basis = new TransformBasis(codes, scales, components, (int) width);
+        TransformBasis basis = new TransformBasis(codes, scales, components, (int) width).lasting();
         if (!ComponentQuantizer.isFinite(basis)) {
             throw map.malformed("a scale is not finite");
         }

@@ -60,17 +60,17 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
 
     @Override
     public boolean readsCacheFirst() {
-        return true;
-    }
-
-    @Override
-    public boolean codesPiecesAlike() {
-        return settings.hasSharedBasis() && settings.ratio().isEmpty() && settings.maxError().isEmpty();
+        return !settings.hasSharedBasis() || settings.ratio().isPresent() || settings.maxError().isPresent();
     }
 
     @Override
     public Codec fit(KvCache cache, FitOptions options) throws IOException {
         return KltFitting.fit(this, cache, options);
+    }
+
+    @Override
+    public Codec fit(CacheLayout layout, FitOptions options) throws IOException {
+        return KltFitting.fit(this, layout, options);
     }
 
     @Override

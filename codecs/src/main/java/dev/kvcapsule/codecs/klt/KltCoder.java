@@ -11,6 +11,7 @@ import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TileTensor;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.TransformScratch;
+import dev.kvcapsule.engine.kernel.VectorKernel;
 import dev.kvcapsule.engine.memory.GrowingBuffer;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -37,12 +38,13 @@ final class KltCoder implements TileCoder {
     private final HeadNorms norms = new HeadNorms();
     private final CoefficientCoder coefficients;
     private final TransformScratch scratch = new TransformScratch();
-    private final GrowingBuffer plain = new GrowingBuffer();
-    private final GrowingBuffer weighted = new GrowingBuffer();
-    private final GrowingBuffer projected = new GrowingBuffer();
-    private final GrowingBuffer seconds = new GrowingBuffer();
-    private final GrowingBuffer fitted = new GrowingBuffer();
-    private final StepQuantizer quantizer = new StepQuantizer();
+    private final GrowingBuffer sinks = new GrowingBuffer();
+    private final GrowingBuffer plain;
+    private final GrowingBuffer weighted;
+    private final GrowingBuffer projected;
+    private final GrowingBuffer seconds;
+    private final GrowingBuffer fitted;
+    private final GrowingBuffer codes;
     private byte[] scales = new byte[0];
     private float[] steps = new float[0];
     private float[] magnitudes = new float[0];
@@ -57,6 +59,12 @@ final class KltCoder implements TileCoder {
         this.vectors = new TokenVectors(kernels);
         this.fine = new FineRows(kernels);
         this.coefficients = new CoefficientCoder(kernels.coefficients());
+        this.plain = new GrowingBuffer(kernels.memory());
+        this.weighted = new GrowingBuffer(kernels.memory());
+        this.projected = new GrowingBuffer(kernels.memory());
+        this.seconds = new GrowingBuffer(kernels.memory());
+        this.fitted = new GrowingBuffer(kernels.memory());
+        this.codes = new GrowingBuffer(kernels.memory());
     }
 
     @Override
@@ -81,7 +89,7 @@ final class KltCoder implements TileCoder {
         int width = width(tensors);
         measured = null;
         if (tile.region() == Region.SINK) {
-            MemorySegment rows = plain.atLeast(4L * tokens * width);
+            MemorySegment rows = sinks.atLeast(4L * tokens * width);
             return vectors.load(tensors, width, rows) ? fine.encode(rows, tokens, width, out) : UNREPRESENTABLE;
         }
         Transform transform = codec.transforms().of(tile);
@@ -99,7 +107,7 @@ final class KltCoder implements TileCoder {
 
     /** The components are orthonormal, but for rounding: what they do not hold is the energy that their coefficients lack. */
     private double[] outside(Transform transform, MemorySegment projection, int components, int tokens) {
-        double inside = RowLoops.squares(projection, tokens, components);
+        double inside = kernels.vectors().squares(projection, tokens, components);
         for (int k = components; k < transform.components(); k++) {
             inside += tokens * (double) transform.deviations()[k] * transform.deviations()[k];
         }
@@ -126,7 +134,7 @@ final class KltCoder implements TileCoder {
             return null;
         }
         TokenSensitivity sensitivity = transform.sensitivity();
-        float[] ofHeads = sensitivity.isKnown() ? norms.of(rows, tile.tokens(), width, transform.group().headDims()) : null;
+        float[] ofHeads = sensitivity.isKnown() ? norms.of(kernels, rows, tile.tokens(), transform.group().headDims()) : null;
         return codec.scales().symbols(tile, sensitivity, tensors.getFirst().positions(), ofHeads);
     }
 
@@ -155,29 +163,24 @@ final class KltCoder implements TileCoder {
     MemorySegment project(Transform transform, int components, int tokens) {
         int width = transform.width();
         MemorySegment rows = plain.atLeast(4L * tokens * width);
-        RowLoops.subtract(rows, tokens, transform.mean());
+        kernels.vectors().combine(VectorKernel.Step.SUBTRACT, rows, tokens, transform.mean(), rows);
         MemorySegment space = weighted.atLeast(4L * tokens * width);
         transform.weighting().forward(kernels, rows, tokens, space, scratch);
-        energy = transform.outside().isPresent() ? RowLoops.squares(space, tokens, width) : 0;
+        energy = transform.outside().isPresent() ? kernels.vectors().squares(space, tokens, width) : 0;
         MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
         int leading = Math.min(components, transform.leading());
         if (leading > 0) {
             kernels.transform().analyze(transform.rows(leading), space, 0, width, projection, 0, components, tokens, scratch);
-            RowLoops.negate(projection, tokens, components, leading);
+            kernels.vectors().negate(projection, tokens, components, leading);
             kernels.transform().synthesize(transform.rows(leading), projection, 0, components, space, 0, width, tokens, scratch);
-            RowLoops.negate(projection, tokens, components, leading);
+            kernels.vectors().negate(projection, tokens, components, leading);
         }
         kernels.transform().analyze(transform.basis().range(leading, components - leading), space, 0, width, projection, 4L * leading, components, tokens, scratch);
         int split = transform.splitRows(components);
         if (split > 0) {
             MemorySegment second = seconds.atLeast(4L * tokens * split);
             kernels.transform().analyze(transform.secondRows(split), space, 0, width, second, 0, split, tokens, scratch);
-            for (int t = 0; t < tokens; t++) {
-                for (int i = 0; i < split; i++) {
-                    long at = 4L * ((long) t * components + transform.split()[i]);
-                    projection.set(Transform.FLOAT, at, projection.get(Transform.FLOAT, at) + second.get(Transform.FLOAT, 4L * (t * split + i)));
-                }
-            }
+            kernels.vectors().addToColumns(second, tokens, components, transform.split(), split, projection);
         }
         if (transform.fit() == null) {
             return projection;
@@ -192,13 +195,14 @@ final class KltCoder implements TileCoder {
             CoefficientStatistics statistics) {
         long scaleBytes = TokenScale.write(symbols, tokens, out.asSlice(HEADER_BYTES));
         scale(symbols, tokens, step);
-        int used = quantizer.quantize(projection, tokens, components, steps);
+        MemorySegment quantized = codes.atLeast(4L * tokens * Math.max(1, components));
+        int used = kernels.vectors().quantize(projection, tokens, components, steps, quantized);
         if (used < 0) {
             return UNREPRESENTABLE;
         }
         out.set(INT, 0, used);
         long header = HEADER_BYTES + scaleBytes;
-        return header + coefficients.encode(quantizer.codes(), tokens, used, components, priors(transform, used, step), magnitudes, codec.transforms().tables(),
+        return header + coefficients.encode(quantized, tokens, used, components, priors(transform, used, step), magnitudes, codec.transforms().tables(),
                 out.asSlice(header), statistics);
     }
 
@@ -228,7 +232,7 @@ final class KltCoder implements TileCoder {
     public void decode(MemorySegment in, Tile tile, List<TileTensor> tensors) throws MalformedDataException {
         int tokens = tile.tokens();
         int width = width(tensors);
-        MemorySegment rows = plain.atLeast(4L * tokens * width);
+        MemorySegment rows = tile.region() == Region.SINK ? sinks.atLeast(4L * tokens * width) : plain.atLeast(4L * tokens * width);
         if (tile.region() == Region.SINK) {
             fine.decode(in, tokens, width, rows);
         } else {
@@ -251,26 +255,28 @@ final class KltCoder implements TileCoder {
         }
         long header = HEADER_BYTES + TokenScale.read(in.asSlice(HEADER_BYTES), tokens, scales);
         scale(scales, tokens, step);
-        coefficients.decode(in.asSlice(header), quantizer.reserve(tokens, components), tokens, components, components, priors(transform, components, step),
+        MemorySegment quantized = codes.atLeast(4L * tokens * Math.max(1, components));
+        coefficients.decode(in.asSlice(header), quantized, tokens, components, components, priors(transform, components, step),
                 magnitudes, codec.transforms().tables());
         MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
-        quantizer.restore(tokens, components, steps, projection);
+        kernels.vectors().restore(quantized, tokens, components, steps, projection);
         int width = transform.width();
         MemorySegment space = weighted.atLeast(4L * tokens * width);
-        space.asSlice(0, 4L * tokens * width).fill((byte) 0);
+        kernels.memory().fill(space.asSlice(0, 4L * tokens * width), (byte) 0);
         kernels.transform().synthesize(transform.rows(components), projection, 0, components, space, 0, width, tokens, scratch);
         int split = transform.splitRows(components);
         if (split > 0) {
             MemorySegment second = seconds.atLeast(4L * tokens * split);
-            for (int t = 0; t < tokens; t++) {
-                for (int i = 0; i < split; i++) {
-                    second.set(Transform.FLOAT, 4L * (t * split + i), projection.get(Transform.FLOAT, 4L * ((long) t * components + transform.split()[i])));
-                }
-            }
+            kernels.vectors().takeColumns(projection, tokens, components, transform.split(), split, second);
             kernels.transform().synthesize(transform.secondRows(split), second, 0, split, space, 0, width, tokens, scratch);
         }
         transform.weighting().backward(kernels, space, tokens, rows, scratch);
-        RowLoops.add(rows, tokens, transform.mean());
+        kernels.vectors().combine(VectorKernel.Step.ADD, rows, tokens, transform.mean(), rows);
+    }
+
+    @Override
+    public boolean worksOnDevice(List<TileTensor> tensors) {
+        return vectors.isOnDevice(tensors);
     }
 
     @Override
@@ -290,10 +296,10 @@ final class KltCoder implements TileCoder {
             return false;
         }
         transform.weighting().forward(kernels, rows, tokens, space, scratch);
-        sums[1] += RowLoops.squares(space, tokens, width);
-        RowLoops.subtractFrom(rows, tokens, width, restored);
+        sums[1] += kernels.vectors().squares(space, tokens, width);
+        kernels.vectors().subtractFrom(restored, rows, tokens, width);
         transform.weighting().forward(kernels, rows, tokens, space, scratch);
-        sums[0] += RowLoops.squares(space, tokens, width);
+        sums[0] += kernels.vectors().squares(space, tokens, width);
         return true;
     }
 
@@ -307,5 +313,7 @@ final class KltCoder implements TileCoder {
         projected.close();
         seconds.close();
         fitted.close();
+        codes.close();
+        sinks.close();
     }
 }

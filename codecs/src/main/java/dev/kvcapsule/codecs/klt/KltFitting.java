@@ -3,6 +3,7 @@ package dev.kvcapsule.codecs.klt;
 import dev.kvcapsule.codecs.coefficients.CoefficientTables;
 import dev.kvcapsule.engine.CapsuleRefusedException;
 import dev.kvcapsule.engine.MalformedDataException;
+import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.codec.CodecParameter;
@@ -44,29 +45,40 @@ final class KltFitting {
     private KltFitting() {}
 
     static KltCodec fit(KltCodec codec, KvCache cache, FitOptions options) throws IOException {
-        return codec.settings().hasSharedBasis() ? withSharedBasis(codec, cache, options) : withOwnBasis(codec, cache, options);
+        if (!codec.settings().hasSharedBasis()) {
+            return withOwnBasis(codec, cache, options);
+        }
+        KltCodec fitted = fit(codec, cache.layout(), options);
+        if (codec.settings().ratio().isEmpty() && codec.settings().maxError().isEmpty()) {
+            return fitted;
+        }
+        double step = new RateControl(cache, options, candidate -> withStep(fitted, candidate)).step(codec.settings());
+        return withStep(fitted, step);
     }
 
-    private static KltCodec withSharedBasis(KltCodec codec, KvCache cache, FitOptions options) throws IOException {
+    /** With a shared basis, and a step that needs no look at a cache. */
+    static KltCodec fit(KltCodec codec, CacheLayout layout, FitOptions options) throws IOException {
+        if (!codec.settings().hasSharedBasis()) {
+            throw new IllegalStateException("klt without a shared basis is fitted to a cache");
+        }
         KltBasis shared = KltBasis.parse(options.bases().find(codec.settings().basis()));
         int layers = shared.layersPerGroup();
         String group = layers == 0 ? KltSettings.ALL : Integer.toString(layers);
         if (!codec.settings().group().equals(CodecParameter.AUTO) && !codec.settings().group().equals(group)) {
             throw new CapsuleRefusedException("codec klt: group=" + codec.settings().group() + ", but basis " + codec.settings().basis() + " is for group=" + group);
         }
-        CodecSpec spec = codec.spec().with("group", group);
-        double step = codec.settings().step().orElse(SHARED_BASIS_STEP);
-        KltCodec bound = withStep(spec, step).withShared(shared, cache.layout());
+        KltCodec bound = withStep(codec.spec().with("group", group), codec.settings().step().orElse(SHARED_BASIS_STEP)).withShared(shared, layout);
         try {
             bound.transforms().prepareForward();
         } catch (ArithmeticException e) {
             throw new MalformedDataException("basis " + codec.settings().basis() + " has a head whose matrix cannot be inverted");
         }
-        TokenScales scales = TokenScales.of(cache.layout());
-        if (codec.settings().ratio().isPresent() || codec.settings().maxError().isPresent()) {
-            step = new RateControl(cache, options, candidate -> withStep(spec, candidate).with(bound.transforms(), scales)).step(codec.settings());
-        }
-        return withStep(spec, step).with(bound.transforms(), scales);
+        return bound.with(bound.transforms(), TokenScales.of(layout));
+    }
+
+    /** Another step for what is fitted but for that. */
+    private static KltCodec withStep(KltCodec fitted, double step) {
+        return withStep(fitted.spec(), step).with(fitted.transforms(), fitted.scales());
     }
 
     /** Neither fitted nor bound. What the spec says is what coders use: the step as it is written. */

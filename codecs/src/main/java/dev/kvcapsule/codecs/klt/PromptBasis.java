@@ -163,7 +163,7 @@ final class PromptBasis {
         for (int tensor = 0, first = 0; tensor < widths.length; first += widths[tensor++]) {
             Arrays.fill(deviations, first, first + widths[tensor], tensorDeviations[tensor]);
         }
-        return new Transform(group, mean, new ScaleWeighting(deviations), new TransformBasis(codes, scales, rows, width), 0, quantized.deviations(), split, TokenSensitivity.UNKNOWN, OptionalDouble.empty(), null);
+        return new Transform(group, mean, new ScaleWeighting(deviations), new TransformBasis(codes, scales, rows, width).lasting(), 0, quantized.deviations(), split, TokenSensitivity.UNKNOWN, OptionalDouble.empty(), null);
     }
 
     /** Rows with a code that does not fit a byte. */

@@ -2,6 +2,7 @@ package dev.kvcapsule.codecs.klt;
 
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.TransformScratch;
+import dev.kvcapsule.engine.kernel.VectorKernel;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -12,11 +13,11 @@ import java.lang.foreign.MemorySegment;
 record ScaleWeighting(float[] deviations) implements Weighting {
     @Override
     public void forward(Kernels kernels, MemorySegment rows, int tokens, MemorySegment out, TransformScratch scratch) {
-        RowLoops.divide(rows, tokens, deviations, out);
+        kernels.vectors().combine(VectorKernel.Step.DIVIDE, rows, tokens, deviations, out);
     }
 
     @Override
     public void backward(Kernels kernels, MemorySegment rows, int tokens, MemorySegment out, TransformScratch scratch) {
-        RowLoops.multiply(rows, tokens, deviations, out);
+        kernels.vectors().combine(VectorKernel.Step.MULTIPLY, rows, tokens, deviations, out);
     }
 }

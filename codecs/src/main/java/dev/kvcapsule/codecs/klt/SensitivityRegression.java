@@ -2,6 +2,7 @@ package dev.kvcapsule.codecs.klt;
 
 import dev.kvcapsule.engine.cache.LayerLayout;
 import dev.kvcapsule.engine.calibration.TokenAttention;
+import dev.kvcapsule.engine.kernel.Kernels;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -50,7 +51,7 @@ final class SensitivityRegression {
         if (end == 0) {
             return;
         }
-        float[] norms = headNorms.of(rows, positions.length, group.width(), headDims);
+        float[] norms = headNorms.of(Kernels.scalar(), rows, positions.length, headDims);
         double[] row = new double[features];
         for (int t = 0; t < positions.length; t++) {
             if (positions[t] < end) {

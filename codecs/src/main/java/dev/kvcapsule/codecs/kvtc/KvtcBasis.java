@@ -63,7 +63,7 @@ record KvtcBasis(String digest, Map<String, String> facts, List<Part> parts, lon
         float[] mean = reader.floats(width);
         float[] deviations = reader.floats(components);
         MemorySegment codes = reader.section((long) components * width);
-        TransformBasis basis = new TransformBasis(codes, reader.section(2L * components * TransformBasis.runs(width)), components, width);
+        TransformBasis basis = new TransformBasis(codes, reader.section(2L * components * TransformBasis.runs(width)), components, width).lasting();
         if (!ComponentQuantizer.isFinite(basis)) {
             throw map.malformed("a scale is not finite");
         }

@@ -25,7 +25,8 @@ final class KvtcCoder implements TileCoder {
     private final TokenVectors vectors;
     private final Deflated deflated = new Deflated();
     private final TransformScratch scratch = new TransformScratch();
-    private final GrowingBuffer rowBuffer = new GrowingBuffer();
+    private final GrowingBuffer rowBuffer;
+    private final GrowingBuffer sinkBuffer = new GrowingBuffer();
     private final GrowingBuffer coefficientBuffer = new GrowingBuffer();
     private byte[] plain = new byte[0];
 
@@ -33,6 +34,7 @@ final class KvtcCoder implements TileCoder {
         this.codec = codec;
         this.kernels = kernels;
         this.vectors = new TokenVectors(kernels);
+        this.rowBuffer = new GrowingBuffer(kernels.memory());
     }
 
     private static long rawBytes(List<TileTensor> tensors) {
@@ -74,7 +76,7 @@ final class KvtcCoder implements TileCoder {
     private long encodeSinks(List<TileTensor> tensors, MemorySegment out) {
         long at = 0;
         for (TileTensor tensor : tensors) {
-            MemorySegment floats = rowBuffer.atLeast(4 * tensor.elements());
+            MemorySegment floats = sinkBuffer.atLeast(4 * tensor.elements());
             RowFloats.toF32(kernels, tensor.type(), tensor.rows(), tensor.elements(), floats);
             for (long i = 0; i < tensor.elements(); i++) {
                 float value = floats.get(FLOAT, 4 * i);
@@ -141,7 +143,7 @@ final class KvtcCoder implements TileCoder {
     private void decodeSinks(MemorySegment in, List<TileTensor> tensors) throws MalformedDataException {
         long at = 0;
         for (TileTensor tensor : tensors) {
-            MemorySegment floats = rowBuffer.atLeast(4 * tensor.elements());
+            MemorySegment floats = sinkBuffer.atLeast(4 * tensor.elements());
             for (long i = 0; i < tensor.elements(); i++) {
                 float value = Fp8.toFloat(in.get(ValueLayout.JAVA_BYTE, at++));
                 if (Float.isNaN(value)) {
@@ -181,6 +183,7 @@ final class KvtcCoder implements TileCoder {
         deflated.close();
         scratch.close();
         rowBuffer.close();
+        sinkBuffer.close();
         coefficientBuffer.close();
     }
 }

@@ -3,9 +3,8 @@ package dev.kvcapsule.codecs.principal;
 import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.kernel.TransformBasis;
 import dev.kvcapsule.engine.kernel.TransformScratch;
+import dev.kvcapsule.engine.kernel.VectorKernel;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 
 /**
  * What turns vectors x into coefficients c and back: c = U (x - mean), x = mean + U^T c. All arithmetic is in an order of its own, the same on any machine.
@@ -14,8 +13,6 @@ import java.nio.ByteOrder;
  * @param components rows of U, orthonormal up to quantization
  */
 public record CenteredBasis(float[] mean, TransformBasis components) {
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     /** Channels of a vector. */
     public int width() {
         return mean.length;
@@ -29,12 +26,7 @@ public record CenteredBasis(float[] mean, TransformBasis components) {
      */
     public void project(Kernels kernels, MemorySegment rows, int tokens, int count, MemorySegment coefficients, TransformScratch scratch) {
         int width = width();
-        for (int t = 0; t < tokens; t++) {
-            for (int w = 0; w < width; w++) {
-                long at = 4 * ((long) t * width + w);
-                rows.set(FLOAT, at, rows.get(FLOAT, at) - mean[w]);
-            }
-        }
+        kernels.vectors().combine(VectorKernel.Step.SUBTRACT, rows, tokens, mean, rows);
         kernels.transform().analyze(components.range(0, count), rows, 0, width, coefficients, 0, count, tokens, scratch);
     }
 
@@ -46,9 +38,7 @@ public record CenteredBasis(float[] mean, TransformBasis components) {
      */
     public void restore(Kernels kernels, MemorySegment coefficients, int tokens, int count, MemorySegment rows, TransformScratch scratch) {
         int width = width();
-        for (int t = 0; t < tokens; t++) {
-            MemorySegment.copy(mean, 0, rows, FLOAT, 4L * t * width, width);
-        }
+        kernels.vectors().spread(mean, tokens, rows);
         kernels.transform().synthesize(components.range(0, count), coefficients, 0, count, rows, 0, width, tokens, scratch);
     }
 }

@@ -150,7 +150,7 @@ record ChannelFactors(List<PartGroup> groups, List<CenteredBasis> bases) {
             if (!ComponentQuantizer.isFinite(basis)) {
                 throw new MalformedDataException("factor of " + group + ": a scale is not finite");
             }
-            return new CenteredBasis(mean, basis);
+            return new CenteredBasis(mean, basis.lasting());
         }
     }
 }

@@ -25,7 +25,7 @@ final class SvdCoder implements TileCoder {
     private final StreamReader reader;
     private final WordStreams words;
     private final TransformScratch scratch = new TransformScratch();
-    private final GrowingBuffer rowBuffer = new GrowingBuffer();
+    private final GrowingBuffer rowBuffer;
     private final GrowingBuffer coefficientBuffer = new GrowingBuffer();
     private final GrowingBuffer scaleBuffer = new GrowingBuffer();
     private final GrowingBuffer codeBuffer = new GrowingBuffer();
@@ -34,6 +34,7 @@ final class SvdCoder implements TileCoder {
         this.codec = codec;
         this.kernels = kernels;
         this.vectors = new TokenVectors(kernels);
+        this.rowBuffer = new GrowingBuffer(kernels.memory());
         this.writer = new StreamWriter(kernels);
         this.reader = new StreamReader(kernels);
         this.words = new WordStreams(kernels, true);

@@ -84,7 +84,7 @@ final class SvdFitting {
             for (int w = 0; w < mean.length; w++) {
                 mean[w] = Float.float16ToFloat(Float.floatToFloat16(Math.clamp(mean[w], -LARGEST_MEAN, LARGEST_MEAN)));
             }
-            return new Factor(mean, ComponentQuantizer.quantize(vectors, components, mean.length, arena));
+            return new Factor(mean, ComponentQuantizer.quantize(vectors, components, mean.length, arena).lasting());
         }
     }
 

@@ -40,7 +40,7 @@ class CoefficientTablesTest {
         int middle = CoefficientKernel.ENERGIES / 2;
         for (int scale = 1; scale < CoefficientKernel.SCALES; scale++) {
             int now = scale * CoefficientKernel.ENERGIES + middle;
-            assertTrue(guesses.frequency(now, 0) <= guesses.frequency(now - CoefficientKernel.ENERGIES, 0));
+            assertTrue(guesses.symbols().frequency(now, 0) <= guesses.symbols().frequency(now - CoefficientKernel.ENERGIES, 0));
         }
     }
 
@@ -70,7 +70,7 @@ class CoefficientTablesTest {
         bad.set(shorts, 2, (short) 0);
         assertThrows(MalformedDataException.class, () -> CoefficientTables.parse(bad));
         // Sums that wrap around 2^16.
-        for (int symbol = 0; symbol < CoefficientTables.SYMBOLS; symbol++) {
+        for (int symbol = 0; symbol < CoefficientKernel.SYMBOLS; symbol++) {
             bad.set(shorts, 2L * symbol, (short) 0x8200);
         }
         assertThrows(MalformedDataException.class, () -> CoefficientTables.parse(bad));

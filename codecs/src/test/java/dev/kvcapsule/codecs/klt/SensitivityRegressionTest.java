@@ -10,6 +10,7 @@ import dev.kvcapsule.codecs.capsule.TestCaches;
 import dev.kvcapsule.engine.cache.DType;
 import dev.kvcapsule.engine.cache.LayerLayout;
 import dev.kvcapsule.engine.calibration.TokenAttention;
+import dev.kvcapsule.engine.kernel.Kernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -73,7 +74,7 @@ class SensitivityRegressionTest {
             }
             // Over the tokens, the norms' part has mean 0.
             double mean = 0;
-            float[] norms = new HeadNorms().of(made.rows, TOKENS, 4 * DIM, new int[] {DIM, DIM, DIM, DIM});
+            float[] norms = new HeadNorms().of(Kernels.scalar(), made.rows, TOKENS, new int[] {DIM, DIM, DIM, DIM});
             for (int t = 0; t < TOKENS; t++) {
                 mean += found.predict(0, norms, 4 * t) / TOKENS;
             }

@@ -40,7 +40,16 @@ public interface Codec {
         return this;
     }
 
-    /** Whether {@link #fit} reads the cache, which then has to be in the host's memory. */
+    /**
+     * The same for any cache of a layout, where the codec does not {@linkplain #readsCacheFirst read} more of it.
+     *
+     * @throws dev.kvcapsule.engine.CapsuleRefusedException if it needs something that cannot be had here
+     */
+    default Codec fit(CacheLayout layout, FitOptions options) throws IOException {
+        return this;
+    }
+
+    /** Whether {@link #fit(KvCache, FitOptions)} reads the cache, which then has to be in the host's memory. */
     default boolean readsCacheFirst() {
         return false;
     }

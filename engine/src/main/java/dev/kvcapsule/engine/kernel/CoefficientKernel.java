@@ -1,12 +1,14 @@
 package dev.kvcapsule.engine.kernel;
 
+import dev.kvcapsule.engine.MalformedDataException;
+import java.lang.foreign.MemorySegment;
+
 /**
- * The inner loops of coding quantized transform coefficients: contexts from what is known of a component, learning from a block, and rANS
- * (J. Duda, arXiv 1311.2540) in {@value #LANES} lanes whose symbols have distributions of their own. The arithmetic is that of {@code docs/format.md},
- * chapter "Coefficients": binary32, in a fixed order, so that every implementation gives the same bits.
+ * Coding of matrices of quantized transform coefficients: each gets a context from what is known of its component and its neighbourhood, symbols are coded by rANS
+ * (J. Duda, arXiv 1311.2540; F. Giesen, arXiv 1402.3392) in {@value #LANES} lanes, low bits of large ones go as they are. Lane i of a block codes its component i. The arithmetic and the layout of the
+ * bytes are those of {@code docs/format.md}, chapter "Coefficients": binary32, in a fixed order, so that every implementation gives the same bytes and reads the others'.
  *
- * <p>Arrays here are on the heap: they are scratch of a thread, a few KiB each, and never seen by other kernels. Implementations are stateless
- * and safe for concurrent use.
+ * <p>Implementations are stateless and safe for concurrent use.
  */
 public interface CoefficientKernel {
     /** Components of a block; one is coded by each lane. */
@@ -51,44 +53,65 @@ public interface CoefficientKernel {
     /** Numbers that are added up in turn; then these sums, by pairs. */
     int STRIPES = 16;
 
-    /**
-     * Computes the contexts of a block, {@code SCALES * ENERGIES} of them, and the low bits of its components that are sent as they are.
-     *
-     * @param prior expected magnitude of each component in a row of scale 1, positive
-     * @param expected the same, mixed with what was seen
-     * @param last magnitudes in the row before, and {@code beforeLast} in that before it
-     * @param first first component of the block
-     * @param count its components, 1 to 64
-     * @param rowScale factor of expected magnitudes in this row, positive
-     * @param seen weighted magnitudes of the blocks before in this row
-     * @param usual what they should have been
-     * @param contexts receives {@code count} contexts
-     * @param lowBits receives {@code count} numbers
-     * @return 0 if all low bits are 0
-     */
-    int contexts(float[] prior, float[] expected, float[] last, float[] beforeLast, int first, int count, float rowScale, float seen, float usual, int[] contexts,
-            int[] lowBits);
+    /** Contexts. */
+    int CONTEXTS = SCALES * ENERGIES;
+
+    /** Symbols: 0, 1, -1, 2, -2, ... and an escape for what is larger. */
+    int SYMBOLS = 1 << SYMBOL_BITS;
+
+    /** The symbol that says that the rest of a magnitude follows as it is. */
+    int ESCAPE = SYMBOLS - 1;
+
+    /** Frequencies of a context sum to this. */
+    int TOTAL = 1 << PROBABILITY_BITS;
+
+    /** Rows that the prior counts for in the mean. */
+    float PRIOR_WEIGHT = 64;
+
+    /** What the blocks before count in the local energy. */
+    float BLOCKS_WEIGHT = 0.1f;
+
+    /** What remains of what was seen in a row with each block. */
+    float BLOCKS_DECAY = 0.5f;
+
+    /** Largest magnitude of a coefficient. */
+    int MAX_MAGNITUDE = 1 << 22;
+
+    /** Bits after the leading one of an escaped magnitude. */
+    int MAX_GAMMA_BITS = 24;
+
+    /** States lie in [2^16, 2^32), as unsigned integers. */
+    int STATE_MIN = 1 << 16;
+
+    /** An upper bound of what {@link #encode} writes. */
+    static long maxEncodedBytes(int rows, int components) {
+        // A word a symbol, and at most 49 bits of escape or 22 low bits.
+        return 4 + 4L * LANES + 9L * rows * components + 8;
+    }
 
     /**
-     * Learns from a block: moves {@code last} to {@code beforeLast}, the magnitudes to {@code last}, and adds them to the decaying sums {@code past}.
+     * Codes a matrix.
      *
-     * @param values coefficients of the block, {@code count} of them
-     * @param perUnit 1 / scale of the row
-     * @param sums receives the sum of the block's magnitudes, each at most {@code 4 expected + 2 perUnit}, and that of the expected ones
+     * @param values int32 {@code [rows][stride]}, magnitudes up to {@link #MAX_MAGNITUDE}; memory that the kernel works on, or the host's
+     * @param rows tokens
+     * @param components components of a row that are coded; those behind are not looked at
+     * @param stride integers from one row to the next, {@code >= components}
+     * @param priors expected magnitude of each component in a row of scale 1, from 2^-14 on
+     * @param scales factor of the expected magnitudes of each row, from 2^-14 on; times any prior it is at most 2^20
+     * @param out the host's memory, of at least {@link #maxEncodedBytes} bytes
+     * @param counts [context][symbol]: how often each was coded is added; may be null
+     * @param scratch memory that no other thread uses meanwhile
+     * @return bytes written
      */
-    void learn(int[] values, float perUnit, int first, int count, float[] expected, float[] past, float[] last, float[] beforeLast, float[] sums);
+    long encode(MemorySegment values, int rows, int components, int stride, float[] priors, float[] scales, SymbolTables tables, MemorySegment out, long[] counts, CoefficientScratch scratch);
 
     /**
-     * Decodes one symbol of each of the first {@code count} lanes. Total: whatever the states are, it reads at most {@code count} words.
+     * The inverse.
      *
-     * @param states of {@value #LANES} lanes, updated
-     * @param words 16 bits each, and at least {@value #LANES} more behind the last
-     * @param next index of the next word
-     * @param starts [context][2^{@value #BUCKETS_BITS}]: index in {@code entries} of the symbol that holds the first slot of each bucket
-     * @param entries [context][2^{@value #SYMBOL_BITS}]: first slot, and above it, from bit 16 on, number of slots; all slots of a context are somebody's
-     * @param contexts of the lanes
-     * @param symbols receives {@code count} symbols
-     * @return index of the next word
+     * @param in the host's memory: exactly what {@link #encode} wrote, or anything else
+     * @param values receives int32 {@code [rows][stride]}; those past {@code components} in a row are left alone
+     * @throws MalformedDataException if {@code in} is not a coding of such a matrix; {@code values} then hold anything
      */
-    int decode(int[] states, int[] words, int next, int[] starts, int[] entries, int[] contexts, int count, int[] symbols);
+    void decode(MemorySegment in, MemorySegment values, int rows, int components, int stride, float[] priors, float[] scales, SymbolTables tables, CoefficientScratch scratch)
+            throws MalformedDataException;
 }

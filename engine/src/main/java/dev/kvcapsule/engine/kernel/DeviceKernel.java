@@ -2,6 +2,7 @@ package dev.kvcapsule.engine.kernel;
 
 import dev.kvcapsule.engine.memory.MemoryPlace;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * What a device does in one go, where the processor takes several steps: rows are read once, in their own type and with RoPE undone on the way, and codes are written
@@ -26,6 +27,14 @@ public interface DeviceKernel {
      * @param turn how keys were turned; null where rows are taken as they are
      */
     record Rows(MemorySegment memory, ElementType type, Turn turn) {}
+
+    /**
+     * Rows of a tensor that are a part of token vectors.
+     *
+     * @param rows the rows
+     * @param channels of each
+     */
+    record Columns(Rows rows, int channels) {}
 
     /** Where intermediate results are kept without a way over the bus. */
     MemoryPlace memory();
@@ -87,4 +96,18 @@ public interface DeviceKernel {
      * @return whether every error is finite
      */
     boolean measure(MemorySegment x, MemorySegment y, ElementType type, long count, int piece, double[] sums);
+
+    /**
+     * Joins rows of tensors to one f32 vector a token, with RoPE undone.
+     *
+     * @param columns the tensors, in the order in which they follow in a vector
+     * @param tokens rows of each
+     * @param largest bits of the least binary32 magnitude that is too large
+     * @param vectors receives f32 {@code [tokens][sum of channels]}
+     * @return whether no number was too large, nor an infinity or NaN; if not, the vectors hold anything
+     */
+    boolean join(List<Columns> columns, int tokens, int largest, MemorySegment vectors);
+
+    /** Takes vectors apart, with RoPE done again and rounded to the nearest number of each type. */
+    void split(MemorySegment vectors, int tokens, List<Columns> columns);
 }

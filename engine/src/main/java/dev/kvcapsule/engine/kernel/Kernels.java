@@ -16,15 +16,16 @@ import java.util.Locale;
  * @param transform projection on a basis
  * @param gemm products of dense matrices
  * @param coefficients contexts and entropy coding of transform coefficients
+ * @param vectors arithmetic on token vectors and their coefficients, element by element
  * @param device what a device does beyond that; null on the processor
  */
 public record Kernels(String name, ConvertKernel convert, QuantKernel quant, HadamardKernel hadamard, RopeKernel rope, BytePlaneKernel bytePlane, RansKernel rans,
-        TransformKernel transform, GemmKernel gemm, CoefficientKernel coefficients, DeviceKernel device) {
+        TransformKernel transform, GemmKernel gemm, CoefficientKernel coefficients, VectorKernel vectors, DeviceKernel device) {
 
     /** Kernels of the processor. */
     public Kernels(String name, ConvertKernel convert, QuantKernel quant, HadamardKernel hadamard, RopeKernel rope, BytePlaneKernel bytePlane, RansKernel rans,
-            TransformKernel transform, GemmKernel gemm, CoefficientKernel coefficients) {
-        this(name, convert, quant, hadamard, rope, bytePlane, rans, transform, gemm, coefficients, null);
+            TransformKernel transform, GemmKernel gemm, CoefficientKernel coefficients, VectorKernel vectors) {
+        this(name, convert, quant, hadamard, rope, bytePlane, rans, transform, gemm, coefficients, vectors, null);
     }
 
     /** System property that forces a choice: {@code scalar} or {@code panama}; a choice that cannot be had fails. */
@@ -66,7 +67,7 @@ public record Kernels(String name, ConvertKernel convert, QuantKernel quant, Had
 
     /** These kernels with the matrix products of others. */
     public Kernels withMatricesOf(Kernels others) {
-        return new Kernels(name + "+" + others.name, convert, quant, hadamard, rope, bytePlane, rans, others.transform, others.gemm, coefficients, device);
+        return new Kernels(name + "+" + others.name, convert, quant, hadamard, rope, bytePlane, rans, others.transform, others.gemm, coefficients, vectors, device);
     }
 
     /** Where intermediate results are best kept. */
@@ -99,11 +100,11 @@ public record Kernels(String name, ConvertKernel convert, QuantKernel quant, Had
 
     private static final class Scalar {
         static final Kernels KERNELS = new Kernels("scalar", new ScalarConvert(), new ScalarQuant(), new ScalarHadamard(), new ScalarRope(), new ScalarBytePlane(),
-                new ScalarRans(), new ScalarTransform(), new ScalarGemm(), new ScalarCoefficients());
+                new ScalarRans(), new ScalarTransform(), new ScalarGemm(), new HostCoefficients(new ScalarCoefficientBlocks()), new ScalarVectors());
     }
 
     private static final class Panama {
         static final Kernels KERNELS = new Kernels("panama", new PanamaConvert(), new PanamaQuant(), new PanamaHadamard(), new PanamaRope(), new PanamaBytePlane(),
-                new PanamaRans(), new PanamaTransform(), new PanamaGemm(), new PanamaCoefficients());
+                new PanamaRans(), new PanamaTransform(), new PanamaGemm(), new HostCoefficients(new PanamaCoefficientBlocks()), new ScalarVectors());
     }
 }

@@ -69,7 +69,8 @@ public final class CapsuleEncoder {
         if (source.isDevice() && options.kernels().device() == null) {
             throw new IllegalArgumentException("the cache is in a device's memory, and kernels " + options.kernels().name() + " do not run there");
         }
-        return encode(codec, source, out, options, sealing);
+        Codec fitted = codec.fit(source.layout(), new FitOptions(options.threads(), options.kernels(), options.bases()));
+        return encode(fitted, source, out, options, sealing);
     }
 
     private static EncodeReport encode(Codec codec, TileSource source, WritableByteChannel out, PipelineOptions options, Sealing sealing) throws IOException {

@@ -30,7 +30,13 @@ final class KernelsProbe {
             MemorySegment stream = arena.allocate(RansKernel.maxEncodedBytes(100));
             long length = kernels.rans().encode(symbols, 100, tables, RansContexts.constant(0), stream);
             kernels.rans().decode(stream.asSlice(0, length), symbols, 100, tables, RansContexts.constant(0));
-            kernels.coefficients().learn(new int[CHANNELS], 1, 0, CHANNELS, new float[CHANNELS], new float[CHANNELS], new float[CHANNELS], new float[CHANNELS], new float[2]);
+            int[] frequencies = new int[CoefficientKernel.CONTEXTS * CoefficientKernel.SYMBOLS];
+            java.util.Arrays.fill(frequencies, CoefficientKernel.TOTAL / CoefficientKernel.SYMBOLS);
+            float[] ones = new float[CHANNELS];
+            java.util.Arrays.fill(ones, 1);
+            MemorySegment coded = arena.allocate(CoefficientKernel.maxEncodedBytes(TOKENS, CHANNELS));
+            kernels.vectors().quantize(rows, TOKENS, CHANNELS, ones, rows);
+            kernels.coefficients().encode(rows, TOKENS, CHANNELS, CHANNELS, ones, ones, new SymbolTables(frequencies), coded, null, new CoefficientScratch());
         }
         System.out.println(kernels.name() + " " + Kernels.vectorBits() + " " + Kernels.whyNotPanama());
     }

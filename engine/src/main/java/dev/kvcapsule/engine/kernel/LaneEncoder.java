@@ -1,4 +1,4 @@
-package dev.kvcapsule.codecs.coefficients;
+package dev.kvcapsule.engine.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -7,7 +7,7 @@ import java.util.Arrays;
 
 /** The inverse of {@link LaneDecoder}: collects all symbols of a matrix first, since rANS codes backwards. For one thread. */
 final class LaneEncoder {
-    private static final int LANES = CoefficientModel.BLOCK;
+    private static final int LANES = CoefficientKernel.LANES;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort WORD = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -29,7 +29,7 @@ final class LaneEncoder {
     /** Appends one symbol of each of the first {@code count} lanes. */
     void block(int[] contexts, int[] symbols, int count) {
         for (int i = 0; i < count; i++) {
-            coded[size + i] = (short) (contexts[i] * CoefficientTables.SYMBOLS + symbols[i]);
+            coded[size + i] = (short) (contexts[i] * CoefficientKernel.SYMBOLS + symbols[i]);
         }
         size += count;
     }
@@ -40,8 +40,8 @@ final class LaneEncoder {
      * @param components symbols of a row
      * @return bytes written
      */
-    long finish(CoefficientTables tables, int components, MemorySegment out) {
-        Arrays.fill(states, CoefficientCoder.STATE_MIN);
+    long finish(SymbolTables tables, int components, MemorySegment out) {
+        Arrays.fill(states, CoefficientKernel.STATE_MIN);
         int next = words.length;
         for (int row = size - components; row >= 0 && components > 0; row -= components) {
             for (int first = (components - 1) / LANES * LANES; first >= 0; first -= LANES) {
@@ -62,13 +62,13 @@ final class LaneEncoder {
             int entry = entries[coded[first + i]];
             int frequency = entry >>> 16;
             long x = states[i] & 0xFFFFFFFFL;
-            if (x >= (long) frequency << 32 - CoefficientCoder.PROBABILITY_BITS) {
+            if (x >= (long) frequency << 32 - CoefficientKernel.PROBABILITY_BITS) {
                 words[--next] = (short) x;
                 x >>>= 16;
             }
             // Exact, and faster than dividing integers: a quotient of 32 and 14 bits is further from the next integer than binary64 rounds.
             long quotient = (long) ((double) x / frequency);
-            states[i] = (int) ((quotient << CoefficientCoder.PROBABILITY_BITS) + (x - quotient * frequency) + (entry & 0xFFFF));
+            states[i] = (int) ((quotient << CoefficientKernel.PROBABILITY_BITS) + (x - quotient * frequency) + (entry & 0xFFFF));
         }
         return next;
     }

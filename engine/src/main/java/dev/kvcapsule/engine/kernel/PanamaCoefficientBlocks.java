@@ -1,5 +1,18 @@
 package dev.kvcapsule.engine.kernel;
 
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.BUCKETS_BITS;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.BUCKET_BITS;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.DECAY;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.ENERGIES;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.FIRST_SCALE;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.HALF_OCTAVE;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.OWN_WEIGHT;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.PROBABILITY_BITS;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.SCALES;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.SECOND_ROW;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.STRIPES;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.SYMBOL_BITS;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.SYMBOL_EXPONENT;
 import static jdk.incubator.vector.VectorOperators.ABS;
 import static jdk.incubator.vector.VectorOperators.ASHR;
 import static jdk.incubator.vector.VectorOperators.GE;
@@ -13,14 +26,11 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorSpecies;
 
-/** {@link CoefficientKernel} on vectors of the width in {@link VectorWidth}; what does not fill a vector is left to plain loops. */
-public final class PanamaCoefficients implements CoefficientKernel {
+/** {@link CoefficientBlocks} on vectors of the width in {@link VectorWidth}; what does not fill a vector is left to plain loops. */
+final class PanamaCoefficientBlocks implements CoefficientBlocks {
     private static final VectorSpecies<Integer> INTS = VectorWidth.INT;
     private static final VectorSpecies<Float> FLOATS = VectorWidth.FLOAT;
     private static final int WIDTH = INTS.length();
-
-    /** Creates a kernel. */
-    public PanamaCoefficients() {}
 
     @Override
     public int contexts(float[] prior, float[] expected, float[] last, float[] beforeLast, int first, int count, float rowScale, float seen, float usual,
@@ -41,7 +51,7 @@ public final class PanamaCoefficients implements CoefficientKernel {
             scale.mul(ENERGIES).add(energy).intoArray(contexts, i);
         }
         return any.reduceLanes(OR)
-                | ScalarCoefficients.contexts(prior, expected, last, beforeLast, first, i, count, rowScale, seen, usual, contexts, lowBits);
+                | ScalarCoefficientBlocks.contexts(prior, expected, last, beforeLast, first, i, count, rowScale, seen, usual, contexts, lowBits);
     }
 
     @Override
@@ -65,9 +75,9 @@ public final class PanamaCoefficients implements CoefficientKernel {
             cappedSum.intoArray(capped, stripe);
             usualSum.intoArray(usual, stripe);
         }
-        ScalarCoefficients.learn(values, perUnit, first, whole, count, expected, past, last, beforeLast, capped, usual);
-        sums[0] = ScalarCoefficients.pairs(capped);
-        sums[1] = ScalarCoefficients.pairs(usual);
+        ScalarCoefficientBlocks.learn(values, perUnit, first, whole, count, expected, past, last, beforeLast, capped, usual);
+        sums[0] = ScalarCoefficientBlocks.pairs(capped);
+        sums[1] = ScalarCoefficientBlocks.pairs(usual);
     }
 
     @Override
@@ -96,6 +106,6 @@ public final class PanamaCoefficients implements CoefficientKernel {
             x.lanewise(LSHL, 16, low).or(IntVector.fromArray(INTS, words, next).expand(low)).intoArray(states, i);
             next += low.trueCount();
         }
-        return ScalarCoefficients.decode(states, words, next, starts, entries, contexts, i, count, symbols);
+        return ScalarCoefficientBlocks.decode(states, words, next, starts, entries, contexts, i, count, symbols);
     }
 }

@@ -1,4 +1,4 @@
-package dev.kvcapsule.codecs.coefficients;
+package dev.kvcapsule.engine.kernel;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;

@@ -1,10 +1,21 @@
 package dev.kvcapsule.engine.kernel;
 
-/** {@link CoefficientKernel} in plain loops: the specification. */
-public final class ScalarCoefficients implements CoefficientKernel {
-    /** Creates a kernel. */
-    public ScalarCoefficients() {}
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.BUCKETS_BITS;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.BUCKET_BITS;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.DECAY;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.ENERGIES;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.FIRST_SCALE;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.HALF_OCTAVE;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.OWN_WEIGHT;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.PROBABILITY_BITS;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.SCALES;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.SECOND_ROW;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.STRIPES;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.SYMBOL_BITS;
+import static dev.kvcapsule.engine.kernel.CoefficientKernel.SYMBOL_EXPONENT;
 
+/** {@link CoefficientBlocks} in plain loops: the specification. */
+final class ScalarCoefficientBlocks implements CoefficientBlocks {
     @Override
     public int contexts(float[] prior, float[] expected, float[] last, float[] beforeLast, int first, int count, float rowScale, float seen, float usual,
             int[] contexts, int[] lowBits) {
@@ -39,7 +50,7 @@ public final class ScalarCoefficients implements CoefficientKernel {
         sums[1] = pairs(usual);
     }
 
-    /** From component {@code from} of the block on, a multiple of {@link #STRIPES}. */
+    /** From component {@code from} of the block on, a multiple of {@link CoefficientKernel#STRIPES}. */
     static void learn(int[] values, float perUnit, int first, int from, int count, float[] expected, float[] past, float[] last, float[] beforeLast, float[] capped,
             float[] usual) {
         for (int i = from; i < count; i++) {
@@ -54,7 +65,7 @@ public final class ScalarCoefficients implements CoefficientKernel {
         }
     }
 
-    /** The sum of {@link #STRIPES} numbers, by pairs of neighbours, pairs of these and so on; {@code terms} then hold anything. */
+    /** The sum of {@link CoefficientKernel#STRIPES} numbers, by pairs of neighbours, pairs of these and so on; {@code terms} then hold anything. */
     static float pairs(float[] terms) {
         for (int half = STRIPES / 2; half > 0; half /= 2) {
             for (int i = 0; i < half; i++) {

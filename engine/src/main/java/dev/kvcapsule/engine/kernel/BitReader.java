@@ -1,4 +1,4 @@
-package dev.kvcapsule.codecs.coefficients;
+package dev.kvcapsule.engine.kernel;
 
 import dev.kvcapsule.engine.MalformedDataException;
 import java.lang.foreign.MemorySegment;
@@ -35,7 +35,7 @@ final class BitReader {
     int readGamma() throws MalformedDataException {
         int bits = 0;
         while (read(1) == 0) {
-            if (++bits == CoefficientCoder.MAX_GAMMA_BITS) {
+            if (++bits == CoefficientKernel.MAX_GAMMA_BITS) {
                 throw new MalformedDataException("coefficient out of range");
             }
         }

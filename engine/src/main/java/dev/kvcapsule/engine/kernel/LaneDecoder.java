@@ -1,27 +1,21 @@
-package dev.kvcapsule.codecs.coefficients;
+package dev.kvcapsule.engine.kernel;
 
 import dev.kvcapsule.engine.MalformedDataException;
-import dev.kvcapsule.engine.kernel.CoefficientKernel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/** Decodes symbols with rANS in {@value CoefficientModel#BLOCK} lanes, which take their words in turn. For one thread. */
+/** Decodes symbols with rANS in {@value CoefficientKernel#LANES} lanes, which take their words in turn. For one thread. */
 final class LaneDecoder {
-    private static final int LANES = CoefficientModel.BLOCK;
+    private static final int LANES = CoefficientKernel.LANES;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort WORD = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final int[] states = new int[LANES];
-    private final CoefficientKernel kernel;
     private int[] words = new int[0];
     private short[] stored = new short[0];
     private int end;
     private int next;
-
-    LaneDecoder(CoefficientKernel kernel) {
-        this.kernel = kernel;
-    }
 
     /**
      * Starts a stream.
@@ -42,7 +36,7 @@ final class LaneDecoder {
         end = wordCount;
         next = 0;
         for (int state : states) {
-            if (Integer.compareUnsigned(state, CoefficientCoder.STATE_MIN) < 0) {
+            if (Integer.compareUnsigned(state, CoefficientKernel.STATE_MIN) < 0) {
                 throw new MalformedDataException("coefficient state out of range");
             }
         }
@@ -61,25 +55,25 @@ final class LaneDecoder {
      * @param symbols receives them
      * @return whether there is an escape among them
      */
-    boolean block(CoefficientTables tables, int[] contexts, int count, int[] symbols) throws MalformedDataException {
-        next = kernel.decode(states, words, next, tables.starts, tables.entries, contexts, count, symbols);
+    boolean block(CoefficientBlocks blocks, SymbolTables tables, int[] contexts, int count, int[] symbols) throws MalformedDataException {
+        next = blocks.decode(states, words, next, tables.starts, tables.entries, contexts, count, symbols);
         if (next > end) {
-            throw new MalformedDataException("coefficients end early");
+            throw CodedCoefficients.wrongWords(next, end);
         }
         int escapes = 0;
         for (int i = 0; i < count; i++) {
             escapes |= symbols[i] + 1;
         }
-        return (escapes & CoefficientTables.SYMBOLS) != 0;
+        return (escapes & CoefficientKernel.SYMBOLS) != 0;
     }
 
     /** @throws MalformedDataException if not all words were used, or the lanes are not where encoders begin */
     void end() throws MalformedDataException {
         if (next != end) {
-            throw new MalformedDataException("coefficients use " + next + " of " + end + " words");
+            throw CodedCoefficients.wrongWords(next, end);
         }
         for (int state : states) {
-            if (state != CoefficientCoder.STATE_MIN) {
+            if (state != CoefficientKernel.STATE_MIN) {
                 throw new MalformedDataException("coefficients end in a wrong state");
             }
         }
