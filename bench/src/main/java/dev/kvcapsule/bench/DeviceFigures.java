@@ -4,7 +4,9 @@ import dev.kvcapsule.cuda.CudaKernels;
 import dev.kvcapsule.cuda.DeviceCache;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.Part;
+import dev.kvcapsule.engine.codec.Bases;
 import dev.kvcapsule.engine.codec.Codec;
+import dev.kvcapsule.engine.codec.CodecSpec;
 import dev.kvcapsule.engine.codec.Codecs;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.kernel.Kernels;
@@ -14,14 +16,17 @@ import dev.kvcapsule.engine.pipeline.CapsuleDecoder;
 import dev.kvcapsule.engine.pipeline.CapsuleEncoder;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
+import dev.kvcapsule.serving.files.FolderBases;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 
 /**
  * Caches that are in a GPU's memory, into capsules and back, against the same cache in the host's memory on the processor: GB/s of the cache, the best round of two seconds, and whether the capsules are the
- * same byte for byte. {@code DeviceFigures THREADS[,THREADS...] CODEC...}, once the process has a GPU.
+ * same byte for byte. {@code DeviceFigures THREADS[,THREADS...] CODEC...}; {@code BASIS@klt:step=1} is a codec with the basis of a file.
  */
 public final class DeviceFigures {
     private static final int LAYERS = 30;
@@ -53,24 +58,29 @@ public final class DeviceFigures {
      */
     public static void main(String[] args) throws IOException {
         if (args.length < 2) {
-            System.err.println("usage: DeviceFigures THREADS[,THREADS...] CODEC...");
+            System.err.println("usage: DeviceFigures THREADS[,THREADS...] CODEC... (or BASIS_FILE@CODEC)");
             System.exit(2);
         }
         try (CudaKernels cuda = CudaKernels.open(); Arena arena = Arena.ofShared(); Workload workload = Workload.load(LAYERS, REPEATS)) {
             MemorySegment room = arena.allocate(workload.bytes() + workload.bytes() / 8 + (1 << 20), 64);
             System.out.printf(Locale.ROOT, "%s, %d tokens of %d layers of %d channels, %.0f MB%n", cuda.context().name(), workload.tokens(), LAYERS, workload.width(), workload.bytes() / 1e6);
             for (int i = 1; i < args.length; i++) {
-                for (String threads : args[0].split(",")) {
-                    new DeviceFigures(cuda, workload, room).line(args[i], Integer.parseInt(threads));
+                int at = args[i].indexOf('@');
+                Path basis = at < 0 ? null : Path.of(args[i].substring(0, at));
+                CodecSpec spec = CodecSpec.parse(args[i].substring(at + 1));
+                try (FolderBases bases = new FolderBases(basis == null ? List.of() : List.of(basis), List.of())) {
+                    CodecSpec whole = basis == null ? spec : spec.with("basis", FolderBases.digest(basis));
+                    for (String threads : args[0].split(",")) {
+                        new DeviceFigures(cuda, workload, room).line(spec.toString(), Codecs.create(whole), bases, Integer.parseInt(threads));
+                    }
                 }
             }
         }
     }
 
-    private void line(String spec, int threads) throws IOException {
-        Codec codec = Codecs.create(spec);
-        PipelineOptions there = new PipelineOptions(threads, cuda.kernels(Kernels.best()), Progress.NONE);
-        PipelineOptions here = new PipelineOptions(threads, Kernels.best(), Progress.NONE);
+    private void line(String name, Codec codec, Bases bases, int threads) throws IOException {
+        PipelineOptions there = new PipelineOptions(threads, cuda.kernels(Kernels.best()), Progress.NONE, bases);
+        PipelineOptions here = new PipelineOptions(threads, Kernels.best(), Progress.NONE, bases);
         KvCache source = workload.sourceCache();
         try (Arena arena = Arena.ofShared(); DeviceCache device = new DeviceCache(cuda, source.layout()); DeviceCache restored = new DeviceCache(cuda, source.layout())) {
             for (int layer = 0; layer < LAYERS; layer++) {
@@ -99,7 +109,7 @@ public final class DeviceFigures {
                 capsule[0] = out.passed();
             });
             double decodeHere = rate(() -> new CapsuleDecoder(CapsuleReader.of(kept)).decode(CacheSink.of(workload.targetCache()), here));
-            System.out.printf(Locale.ROOT, "%-28s %2d threads  %5.2fx  device: encode %6.2f decode %6.2f GB/s  processor: encode %6.2f decode %6.2f GB/s  %s%n", spec, threads,
+            System.out.printf(Locale.ROOT, "%-28s %2d threads  %5.2fx  device: encode %6.2f decode %6.2f GB/s  processor: encode %6.2f decode %6.2f GB/s  %s%n", name, threads,
                     (double) workload.bytes() / kept.byteSize(), encodeThere, decodeThere, encodeHere, decodeHere, kept.mismatch(capsule[0]) < 0 ? "same capsule" : "CAPSULES DIFFER");
         }
     }

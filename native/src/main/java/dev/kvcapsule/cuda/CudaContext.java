@@ -3,6 +3,7 @@ package dev.kvcapsule.cuda;
 import dev.kvcapsule.cuda.driver.CudaDriver;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -172,11 +173,14 @@ public final class CudaContext implements AutoCloseable {
 
     @SuppressWarnings("restricted") // the device's address becomes a segment
     private MemorySegment own(Arena arena, long address, long bytes) {
-        Leaks.Mark owner = Leaks.watch(arena, bytes + " bytes of the device's memory");
+        // Not the arena itself: nobody may refer to that any more while it is being closed.
+        MemorySegment.Scope scope = arena.scope();
+        Leaks.Mark owner = Leaks.watch(scope, bytes + " bytes of the device's memory");
         opened();
         memory.add(address, bytes);
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, gone -> {
             owner.close();
+            Reference.reachabilityFence(scope);
             memory.remove(address, bytes);
             free(() -> CudaDriver.cuMemFree_v2(address), "cuMemFree");
         });
@@ -193,10 +197,12 @@ public final class CudaContext implements AutoCloseable {
     public MemorySegment allocatePinned(Arena arena, long bytes) {
         enter();
         long address = Driver.out("cuMemHostAlloc of " + bytes + " bytes", pointer -> CudaDriver.cuMemHostAlloc(pointer, bytes, 0));
-        Leaks.Mark owner = Leaks.watch(arena, bytes + " bytes of pinned memory");
+        MemorySegment.Scope scope = arena.scope();
+        Leaks.Mark owner = Leaks.watch(scope, bytes + " bytes of pinned memory");
         opened();
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, gone -> {
             owner.close();
+            Reference.reachabilityFence(scope);
             free(() -> CudaDriver.cuMemFreeHost(MemorySegment.ofAddress(address)), "cuMemFreeHost");
         });
     }
