@@ -101,7 +101,7 @@ final class KltCoder implements TileCoder {
     private double[] outside(Transform transform, MemorySegment projection, int components, int tokens) {
         double inside = RowLoops.squares(projection, tokens, components);
         for (int k = components; k < transform.components(); k++) {
-            inside += tokens * (double) transform.deviations()[k] * transform.deviations()[k];
+            inside += tokens * (double) transform.deviation(k) * transform.deviation(k);
         }
         return new double[] {Math.max(0, energy - inside), energy * transform.outside().getAsDouble(), energy};
     }
@@ -130,6 +130,29 @@ final class KltCoder implements TileCoder {
         return codec.scales().symbols(tile, sensitivity, tensors.getFirst().positions(), ofHeads);
     }
 
+    /**
+     * What a transform leaves over of some of the rows that {@link #load} loaded, which then hold anything.
+     *
+     * @param transform without components of the capsule's own
+     * @param kept their numbers, rising
+     * @return f32 {@code [kept.length][width]}, in the weighted space, valid until the next call
+     */
+    MemorySegment rests(Transform transform, int[] kept) {
+        long row = 4L * transform.width();
+        MemorySegment rows = plain.atLeast(0);
+        for (int i = 0; i < kept.length; i++) {
+            MemorySegment.copy(rows, row * kept[i], rows, row * i, row);
+        }
+        int components = transform.components();
+        int leading = transform.leading();
+        MemorySegment projection = project(transform, components, kept.length);
+        // What the leading ones say has been taken out already.
+        RowLoops.negate(projection, kept.length, components, leading, components - leading);
+        MemorySegment rests = weighted.atLeast(0);
+        kernels.transform().synthesize(transform.basis().range(leading, components - leading), projection, 4L * leading, components, rests, 0, transform.width(), kept.length, scratch);
+        return rests;
+    }
+
     /** Components that can be anything but zero at that step and those {@link TokenScale scales}. */
     static int liveComponents(Transform transform, double step, byte[] symbols) {
         float finest = 1;
@@ -141,7 +164,7 @@ final class KltCoder implements TileCoder {
         if (transform.fit() != null) {
             return live;
         }
-        while (live > 0 && transform.deviations()[live - 1] < least) {
+        while (live > transform.ownComponents() && transform.deviation(live - 1) < least) {
             live--;
         }
         return live;
@@ -160,14 +183,18 @@ final class KltCoder implements TileCoder {
         transform.weighting().forward(kernels, rows, tokens, space, scratch);
         energy = transform.outside().isPresent() ? RowLoops.squares(space, tokens, width) : 0;
         MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
-        int leading = Math.min(components, transform.leading());
+        int own = transform.ownComponents();
+        int leading = Math.min(components - own, transform.leading());
         if (leading > 0) {
-            kernels.transform().analyze(transform.rows(leading), space, 0, width, projection, 0, components, tokens, scratch);
-            RowLoops.negate(projection, tokens, components, leading);
-            kernels.transform().synthesize(transform.rows(leading), projection, 0, components, space, 0, width, tokens, scratch);
-            RowLoops.negate(projection, tokens, components, leading);
+            kernels.transform().analyze(transform.rows(leading), space, 0, width, projection, 4L * own, components, tokens, scratch);
+            RowLoops.negate(projection, tokens, components, own, leading);
+            kernels.transform().synthesize(transform.rows(leading), projection, 4L * own, components, space, 0, width, tokens, scratch);
+            RowLoops.negate(projection, tokens, components, own, leading);
         }
-        kernels.transform().analyze(transform.basis().range(leading, components - leading), space, 0, width, projection, 4L * leading, components, tokens, scratch);
+        if (own > 0) {
+            transform.own().project(kernels, space, tokens, projection, components, scratch);
+        }
+        kernels.transform().analyze(transform.basis().range(leading, components - own - leading), space, 0, width, projection, 4L * (own + leading), components, tokens, scratch);
         int split = transform.splitRows(components);
         if (split > 0) {
             MemorySegment second = seconds.atLeast(4L * tokens * split);
@@ -206,7 +233,7 @@ final class KltCoder implements TileCoder {
     private static float[] priors(Transform transform, int components, float step) {
         float[] priors = new float[components];
         for (int k = 0; k < components; k++) {
-            priors[k] = CoefficientModel.expectedMagnitude(transform.deviations()[k] / step);
+            priors[k] = CoefficientModel.expectedMagnitude(transform.deviation(k) / step);
         }
         return priors;
     }
@@ -258,7 +285,11 @@ final class KltCoder implements TileCoder {
         int width = transform.width();
         MemorySegment space = weighted.atLeast(4L * tokens * width);
         space.asSlice(0, 4L * tokens * width).fill((byte) 0);
-        kernels.transform().synthesize(transform.rows(components), projection, 0, components, space, 0, width, tokens, scratch);
+        int own = Math.min(components, transform.ownComponents());
+        if (own > 0) {
+            kernels.transform().synthesize(transform.own().rows().range(0, own), projection, 0, components, space, 0, width, tokens, scratch);
+        }
+        kernels.transform().synthesize(transform.rows(components - own), projection, 4L * own, components, space, 0, width, tokens, scratch);
         int split = transform.splitRows(components);
         if (split > 0) {
             MemorySegment second = seconds.atLeast(4L * tokens * split);

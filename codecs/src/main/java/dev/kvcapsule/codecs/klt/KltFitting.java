@@ -63,14 +63,15 @@ final class KltFitting {
             throw new MalformedDataException("basis " + codec.settings().basis() + " has a head whose matrix cannot be inverted");
         }
         TokenScales scales = TokenScales.of(cache.layout());
+        OwnFitting own = OwnFitting.of(bound.with(bound.transforms(), scales), cache, options, Arena.ofAuto());
         if (codec.settings().ratio().isPresent() || codec.settings().maxError().isPresent()) {
-            step = new RateControl(cache, options, candidate -> withStep(spec, candidate).with(bound.transforms(), scales)).step(codec.settings());
+            step = new RateControl(cache, options, own::withStep).step(codec.settings());
         }
-        return withStep(spec, step).with(bound.transforms(), scales);
+        return own.withStep(step);
     }
 
     /** Neither fitted nor bound. What the spec says is what coders use: the step as it is written. */
-    private static KltCodec withStep(CodecSpec spec, double step) {
+    static KltCodec withStep(CodecSpec spec, double step) {
         CodecSpec settled = spec.with("step", text(step));
         return KltCodec.of(settled);
     }
@@ -95,7 +96,7 @@ final class KltFitting {
         if (codec.settings().group().equals(CodecParameter.AUTO)) {
             spec = spec.with("group", group(cache));
         }
-        KltCodec grouped = KltCodec.of(spec);
+        KltCodec grouped = KltCodec.of(spec.with("own", 0));
         checkWidth(grouped, cache);
         // Whoever holds the codec holds the basis: there is no end that the codec could be told of.
         Arena arena = Arena.ofAuto();
@@ -140,11 +141,16 @@ final class KltFitting {
             jobs.add(() -> PromptBasis.write(spectrum, stepped.settings().step().getAsDouble(), arena));
         }
         List<PromptBasis.Written> written = GroupJobs.run(options.threads(), jobs);
-        ByteArrayOutputStream carried = new ByteArrayOutputStream();
-        written.forEach(group -> carried.writeBytes(group.bytes()));
-        MemorySegment basis = arena.allocate(Math.max(1, carried.size()), 64).asSlice(0, carried.size()).copyFrom(MemorySegment.ofArray(carried.toByteArray()));
+        MemorySegment basis = joined(written.stream().map(PromptBasis.Written::bytes).toList(), arena);
         List<Transform> transforms = written.stream().map(PromptBasis.Written::transform).toList();
         return new KltCodec(stepped.spec(), stepped.settings(), basis, new Transforms(transforms, CoefficientTables.standard()), scales);
+    }
+
+    /** What all groups carry, one after the other. */
+    static MemorySegment joined(List<byte[]> groups, Arena arena) {
+        ByteArrayOutputStream carried = new ByteArrayOutputStream();
+        groups.forEach(carried::writeBytes);
+        return arena.allocate(Math.max(1, carried.size()), 64).asSlice(0, carried.size()).copyFrom(MemorySegment.ofArray(carried.toByteArray()));
     }
 
     /** Four significant digits, as the parameter's syntax wants them. */

@@ -32,11 +32,11 @@ final class RowLoops {
         }
     }
 
-    /** The first {@code count} numbers of each row with the other sign, in place. */
-    static void negate(MemorySegment rows, int tokens, int stride, int count) {
+    /** The {@code count} numbers of each row from {@code first} on with the other sign, in place. */
+    static void negate(MemorySegment rows, int tokens, int stride, int first, int count) {
         float[] row = new float[count];
         for (int t = 0; t < tokens; t++) {
-            long at = 4L * t * stride;
+            long at = 4 * ((long) t * stride + first);
             MemorySegment.copy(rows, Transform.FLOAT, at, row, 0, count);
             for (int w = 0; w < count; w++) {
                 row[w] = -row[w];
@@ -55,6 +55,16 @@ final class RowLoops {
             }
             store(row, out, t);
         }
+    }
+
+    /** One row times a number; may be in place. */
+    static void multiply(MemorySegment row, int width, float factor, MemorySegment out) {
+        float[] values = new float[width];
+        load(row, 0, values);
+        for (int w = 0; w < width; w++) {
+            values[w] *= factor;
+        }
+        store(values, out, 0);
     }
 
     /** {@code row / divisor} for each row. */
