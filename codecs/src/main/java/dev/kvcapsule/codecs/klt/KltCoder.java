@@ -131,13 +131,14 @@ final class KltCoder implements TileCoder {
     }
 
     /**
-     * What a transform leaves over of some of the rows that {@link #load} loaded, which then hold anything.
+     * Projects some of the rows that {@link #load} loaded, which then hold anything.
      *
      * @param transform without components of the capsule's own
      * @param kept their numbers, rising
-     * @return f32 {@code [kept.length][width]}, in the weighted space, valid until the next call
+     * @param less receives f32 {@code [kept.length][width]}: the rows in the weighted space, less what the leading components say
+     * @param coefficients receives f32 {@code [kept.length][components - leading]}: those of the others
      */
-    MemorySegment rests(Transform transform, int[] kept) {
+    void project(Transform transform, int[] kept, MemorySegment less, MemorySegment coefficients) {
         long row = 4L * transform.width();
         MemorySegment rows = plain.atLeast(0);
         for (int i = 0; i < kept.length; i++) {
@@ -146,11 +147,11 @@ final class KltCoder implements TileCoder {
         int components = transform.components();
         int leading = transform.leading();
         MemorySegment projection = project(transform, components, kept.length);
-        // What the leading ones say has been taken out already.
-        RowLoops.negate(projection, kept.length, components, leading, components - leading);
-        MemorySegment rests = weighted.atLeast(0);
-        kernels.transform().synthesize(transform.basis().range(leading, components - leading), projection, 4L * leading, components, rests, 0, transform.width(), kept.length, scratch);
-        return rests;
+        MemorySegment.copy(weighted.atLeast(0), 0, less, 0, row * kept.length);
+        long others = 4L * (components - leading);
+        for (int t = 0; t < kept.length; t++) {
+            MemorySegment.copy(projection, 4 * ((long) t * components + leading), coefficients, others * t, others);
+        }
     }
 
     /** Components that can be anything but zero at that step and those {@link TokenScale scales}. */

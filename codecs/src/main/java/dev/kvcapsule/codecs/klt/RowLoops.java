@@ -57,14 +57,14 @@ final class RowLoops {
         }
     }
 
-    /** One row times a number; may be in place. */
-    static void multiply(MemorySegment row, int width, float factor, MemorySegment out) {
+    /** A row times a number; may be in place. */
+    static void multiply(MemorySegment rows, int row, int width, float factor, MemorySegment out, int outRow) {
         float[] values = new float[width];
-        load(row, 0, values);
+        load(rows, row, values);
         for (int w = 0; w < width; w++) {
             values[w] *= factor;
         }
-        store(values, out, 0);
+        store(values, out, outRow);
     }
 
     /** {@code row / divisor} for each row. */
