@@ -27,6 +27,10 @@ import java.util.List;
 record OwnComponents(float[] deviations, TransformBasis rows, MemorySegment analysis) {
     private static final int LARGEST_CODE = 127;
 
+    /** Of the largest square of a component; and what is added where all are zero. */
+    private static final double RIDGE = 1e-6;
+    private static final double LEAST_RIDGE = 1e-30;
+
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /**
@@ -85,12 +89,24 @@ record OwnComponents(float[] deviations, TransformBasis rows, MemorySegment anal
             RowLoops.negate(projection, components, others.components(), 0, others.components());
             kernels.transform().synthesize(others, projection, 0, others.components(), vectors, 0, width, components, scratch);
             MemorySegment gram = inverse.atLeast(4L * components * components);
-            SquareMatrix.write(SquareMatrix.inverse(carried.gram(width)), gram, 0);
+            SquareMatrix.write(SquareMatrix.inverse(ridged(carried.gram(width))), gram, 0);
             MemorySegment analysis = arena.allocate(4L * components * width, 64);
             kernels.gemm().multiplyAdd(components, width, components, new Operand(gram, 0, components, false), new Operand(vectors, 0, width, false), new Operand(analysis, 0, width, false),
                     scratch);
             return new OwnComponents(deviations, rows, analysis);
         }
+    }
+
+    /** So that there is an inverse, whatever rounding made of the components. */
+    private static double[][] ridged(double[][] gram) {
+        double largest = 0;
+        for (int k = 0; k < gram.length; k++) {
+            largest = Math.max(largest, gram[k][k]);
+        }
+        for (int k = 0; k < gram.length; k++) {
+            gram[k][k] += RIDGE * largest + LEAST_RIDGE;
+        }
+        return gram;
     }
 
     /**
