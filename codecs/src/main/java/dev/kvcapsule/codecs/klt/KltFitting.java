@@ -63,7 +63,7 @@ final class KltFitting {
             throw new MalformedDataException("basis " + codec.settings().basis() + " has a head whose matrix cannot be inverted");
         }
         TokenScales scales = TokenScales.of(cache.layout());
-        OwnFitting own = OwnFitting.of(bound.with(bound.transforms(), scales), cache, options, Arena.ofAuto());
+        OwnFitting own = OwnFitting.of(bound.with(bound.transforms(), scales), cache, options);
         if (codec.settings().ratio().isPresent() || codec.settings().maxError().isPresent()) {
             step = new RateControl(cache, options, own::withStep).step(codec.settings());
         }

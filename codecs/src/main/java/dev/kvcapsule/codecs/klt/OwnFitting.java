@@ -15,16 +15,15 @@ import java.util.concurrent.Callable;
  *
  * @param codec bound to the shared basis, with the scales of the cache's tokens
  * @param spectra what each transform leaves over; empty where there are to be no components
- * @param arena owns what is made
  */
-record OwnFitting(KltCodec codec, List<OwnSpectrum> spectra, FitOptions options, Arena arena) {
+record OwnFitting(KltCodec codec, List<OwnSpectrum> spectra, FitOptions options) {
     /** Components that are thought of where nobody says how many. */
     private static final int MOST = 256;
 
     /** Tokens below which nobody has to look: what components take to send would have to be saved by too few. */
     private static final int LEAST_TOKENS = 256;
 
-    static OwnFitting of(KltCodec codec, KvCache cache, FitOptions options, Arena arena) throws IOException {
+    static OwnFitting of(KltCodec codec, KvCache cache, FitOptions options) throws IOException {
         KltSettings settings = codec.settings();
         int most = settings.leavesOwnOpen() ? MOST : settings.mostOwn();
         List<OwnSpectrum> spectra = new ArrayList<>();
@@ -33,14 +32,16 @@ record OwnFitting(KltCodec codec, List<OwnSpectrum> spectra, FitOptions options,
             int tokens = cache.layout().subCaches().get(transform.group().subCache()).cells();
             boolean complete = transform.components() == transform.width();
             boolean few = settings.leavesOwnOpen() && tokens < LEAST_TOKENS;
-            spectra.add(complete || few ? OwnSpectrum.none(tokens) : OwnSpectrum.of(transform, most, codec, cache, plan, options, arena));
+            spectra.add(complete || few ? OwnSpectrum.none(tokens) : OwnSpectrum.of(transform, most, codec, cache, plan, options, Arena.ofAuto()));
         }
-        return new OwnFitting(codec, spectra, options, arena);
+        return new OwnFitting(codec, spectra, options);
     }
 
     /** The codec with everything settled for a step. */
     KltCodec withStep(double wanted) throws IOException {
         double step = KltFitting.withStep(codec.spec(), wanted).settings().step().getAsDouble();
+        // One for each step: those that are tried and left go with the codecs that hold them.
+        Arena arena = Arena.ofAuto();
         List<Callable<OwnComponents.Written>> jobs = new ArrayList<>();
         int most = 0;
         for (int i = 0; i < spectra.size(); i++) {
