@@ -103,6 +103,29 @@ class OwnComponentsTest {
         }
     }
 
+    /** More tokens than are looked at: what the others have in common with those is held too. */
+    @Test
+    void aSampleTellsOfAll() throws IOException {
+        KvCache cache = TestCaches.filled(arena, TestCaches.layout(3000, TestCaches.dense(3000, TestCaches.layers(2, 2, 16, 16, DType.F16))), OwnComponentsTest::waves);
+        KvCache first = TestCaches.filled(arena, TestCaches.layout(12, TestCaches.dense(12, TestCaches.layers(2, 2, 16, 16, DType.F16))), OwnComponentsTest::waves);
+        SharedBasis basis = SharedBasis.of(first, 0, AttentionWeights.NONE, arena);
+        Capsules.Encoded without = encode(cache, basis, "step=0.1,own=0");
+        Capsules.Encoded with = encode(cache, basis, "step=0.1,own=20");
+        double before = without.report().trailer().fit().orElseThrow().outside();
+        double after = with.report().trailer().fit().orElseThrow().outside();
+        assertTrue(before > 0.05 && after < 0.5 * before, () -> before + ", then " + after);
+        assertArrayEquals(with.bytes(), Capsules.encode(cache, basis.codec("step=0.1,own=20"), basis.options(3, Kernels.scalar())).bytes());
+    }
+
+    /** Sums of 25 waves along the tokens, in directions of their own, of which the first dozen tokens show some. */
+    private static float waves(int layer, Part part, int token, int channel) {
+        double sum = 0;
+        for (int wave = 1; wave <= 25; wave++) {
+            sum += Math.sin(0.002 * wave * wave * token) * Math.cos(wave * (1.3 * channel + 40 * layer + (part == Part.KEY ? 0 : 17)));
+        }
+        return (float) sum;
+    }
+
     /** There are no more than the sample has rows for, nor than channels. */
     @Test
     void asManyAsThereAre() throws IOException {
