@@ -235,6 +235,28 @@ def dequantized(codes, scales):
     return codes.astype(F32) * np.repeat(scales.astype(F32), 64, 1)[:, :codes.shape[1]]
 
 
+def carried_rows(cursor, count, width, tables):
+    """(deviations and scales, codes) of components in a capsule."""
+    pairs = cursor.take('<f2', 2 * count).reshape(count, 2)
+    length = int(cursor.take('<u4', 1)[0])
+    scales = [expected(1 / (math.sqrt(width) * float(x))) for x in pairs[:, 1]]
+    return pairs, coefficients(cursor.take('u1', length).tobytes(), count, width, np.ones(width), scales, tables)
+
+
+def with_own_components(b, groups, transforms, most, standard):
+    """Components of the capsule's own before those of the shared basis."""
+    cursor = Cursor(b)
+    for group, transform in zip(groups, transforms):
+        count, width = int(cursor.take('<u4', 1)[0]), group['width']
+        assert count <= most
+        if count > 0:
+            pairs, codes = carried_rows(cursor, count, width, standard)
+            assert np.abs(codes).max() <= 127
+            transform['deviations'] = np.concatenate([pairs[:, 0].astype(F32), transform['deviations']])
+            transform['u'] = np.concatenate([dequantized(codes, np.repeat(pairs[:, 1:2], -(-width // 64), 1)), transform['u']])
+    assert cursor.at == len(b)
+
+
 def own_basis(b, groups, tables):
     cursor, out = Cursor(b), []
     for group in groups:
@@ -242,10 +264,7 @@ def own_basis(b, groups, tables):
         count = int(cursor.take('<u4', 1)[0])
         mean = cursor.take('<f2', width).astype(F32)
         z = cursor.take('<f4', len(tensors))
-        pairs = cursor.take('<f2', 2 * count).reshape(count, 2)
-        length = int(cursor.take('<u4', 1)[0])
-        scales = [expected(1 / (math.sqrt(width) * float(x))) for x in pairs[:, 1]]
-        codes = coefficients(cursor.take('u1', length).tobytes(), count, width, np.ones(width), scales, tables)
+        pairs, codes = carried_rows(cursor, count, width, tables)
         factors = np.concatenate([np.full(t['heads'] * t['dim'], x, F32) for t, x in zip(tensors, z)])
         split = [k for k in range(count) if np.abs(codes[k]).max() >= 128]
         high = codes[split] + 64 >> 7
@@ -380,11 +399,16 @@ def decode(capsule, basis, standard):
                     if layer[part + '_dim'] > 0:
                         tensors.append(dict(sub=s, layer=l, part=part, heads=layer['heads'], dim=layer[part + '_dim'], type=layer[part + '_type'], rope=layer.get('rope')))
             groups.append(dict(sub=s, tensors=tensors, width=sum(t['heads'] * t['dim'] for t in tensors)))
+    carried = b''.join(piece(p) for kind, p in kinds if kind == 6)
     if parameters['basis'] == 'none':
-        transforms, tables = own_basis(b''.join(piece(p) for kind, p in kinds if kind == 6), groups, standard)
+        transforms, tables = own_basis(carried, groups, standard)
     else:
         assert basis[-32:].hex() == parameters['basis']
         transforms, tables = shared_basis(basis, groups)
+        if int(parameters['own']) > 0:
+            with_own_components(carried, groups, transforms, int(parameters['own']), standard)
+        else:
+            assert carried == b''
     tiles = iter([p for kind, p in kinds if kind == 3])
     results = {}
     for s, sub in enumerate(manifest['caches']):

@@ -101,7 +101,7 @@ public final class IncrementalFigures implements Callable<Integer> {
         Map<String, String> codecs = new HashMap<>();
         List<String> names = new ArrayList<>(List.of("lossless", "kivi:bits=4,residual=32,sink=4,entropy=off", "rotated:bits=4"));
         if (basis != null) {
-            names.add(CodecSpec.parse("klt:step=1").with("basis", FolderBases.digest(basis)).toString());
+            names.add(CodecSpec.parse("klt:step=1,own=0").with("basis", FolderBases.digest(basis)).toString());
         }
         if (only != null) {
             names = List.of(only);

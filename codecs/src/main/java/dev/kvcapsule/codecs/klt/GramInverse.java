@@ -17,27 +17,13 @@ record GramInverse(MemorySegment matrix, int components) {
     /** Above this the inverse takes longer than all the rest of an encoding. */
     private static final int MAX_COMPONENTS = 1024;
 
-    /**
-     * @param codes [components][width]
-     * @param scales of each component, binary16
-     * @return null if there are too many components, or none
-     */
-    static GramInverse of(int[] codes, short[] scales, int width, Arena arena) {
-        int components = scales.length;
+    /** @return null if there are too many components, or none */
+    static GramInverse of(CarriedRows rows, int width, Arena arena) {
+        int components = rows.components();
         if (components == 0 || components > MAX_COMPONENTS) {
             return null;
         }
-        double[][] gram = new double[components][components];
-        for (int i = 0; i < components; i++) {
-            for (int j = 0; j <= i; j++) {
-                long sum = 0;
-                for (int w = 0; w < width; w++) {
-                    sum += (long) codes[i * width + w] * codes[j * width + w];
-                }
-                gram[i][j] = (double) sum * Float.float16ToFloat(scales[i]) * Float.float16ToFloat(scales[j]);
-                gram[j][i] = gram[i][j];
-            }
-        }
+        double[][] gram = rows.gram(width);
         try {
             MemorySegment matrix = arena.allocate(4L * components * components, 64);
             SquareMatrix.write(SquareMatrix.inverse(gram), matrix, 0);

@@ -194,7 +194,7 @@ record KltBasis(String digest, int layersPerGroup, Map<String, String> facts, Li
                     throw new CapsuleRefusedException("basis " + digest + " has heads of " + Arrays.toString(found.headDims()) + " channels for " + wanted.getFirst());
                 }
                 transforms.add(new Transform(group, floats(found.mean()), new HeadWeighting(found.headDims(), found.backward(), arena), found.basis(),
-                        found.leading(), floats(found.deviations()), new int[0], found.sensitivity(), OptionalDouble.of(found.outside()), null));
+                        found.leading(), floats(found.deviations()), new int[0], found.sensitivity(), OptionalDouble.of(found.outside()), null, null));
             }
         }
         if (next != groups.size()) {

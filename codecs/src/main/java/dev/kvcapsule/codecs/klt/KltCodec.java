@@ -36,7 +36,12 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
 
     /** The same with a shared basis's transforms. */
     KltCodec with(Transforms shared, TokenScales tokens) {
-        return new KltCodec(spec, settings, MemorySegment.NULL, shared, tokens);
+        return with(shared, MemorySegment.NULL, tokens);
+    }
+
+    /** The same with a shared basis's transforms, and what the capsule carries besides. */
+    KltCodec with(Transforms shared, MemorySegment carried, TokenScales tokens) {
+        return new KltCodec(spec, settings, carried, shared, tokens);
     }
 
     @Override
@@ -60,7 +65,13 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
 
     @Override
     public boolean readsCacheFirst() {
-        return !settings.hasSharedBasis() || settings.ratio().isPresent() || settings.maxError().isPresent();
+        return !codesPiecesAlike();
+    }
+
+    @Override
+    public boolean codesPiecesAlike() {
+        // Where it is left open, pieces and caches that nobody reads have no components of their own.
+        return settings.hasSharedBasis() && settings.ratio().isEmpty() && settings.maxError().isEmpty() && (settings.leavesOwnOpen() || settings.mostOwn() == 0);
     }
 
     @Override
@@ -76,13 +87,17 @@ record KltCodec(CodecSpec spec, KltSettings settings, MemorySegment basis, Trans
     @Override
     public Codec bind(CacheLayout layout, MemorySegment carried, Bases bases) throws IOException {
         if (!settings.isSettled()) {
-            throw new MalformedDataException("codec " + spec + " of a capsule leaves its group or its step open");
+            throw new MalformedDataException("codec " + spec + " of a capsule leaves its group, its step or its own components open");
         }
         if (settings.hasSharedBasis()) {
-            if (carried.byteSize() > 0) {
-                throw new MalformedDataException("a capsule with the shared basis " + settings.basis() + " carries one of its own");
+            KltCodec shared = withShared(KltBasis.parse(bases.find(settings.basis())), layout);
+            if (settings.mostOwn() == 0) {
+                if (carried.byteSize() > 0) {
+                    throw new MalformedDataException("a capsule with the shared basis " + settings.basis() + " and own=0 carries components of its own");
+                }
+                return shared;
             }
-            return withShared(KltBasis.parse(bases.find(settings.basis())), layout);
+            return with(OwnComponents.read(layout, shared.transforms(), settings.mostOwn(), carried, Arena.ofAuto()), carried, null);
         }
         return new KltCodec(spec, settings, carried, PromptBasis.read(layout, this, carried, Arena.ofAuto()), null);
     }

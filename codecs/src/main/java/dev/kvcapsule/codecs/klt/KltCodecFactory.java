@@ -25,6 +25,8 @@ public final class KltCodecFactory implements CodecFactory {
     public List<CodecParameter> parameters() {
         return List.of(
                 CodecParameter.name("basis", KltSettings.NO_BASIS, "none|DIGEST", "the shared basis; none: one of the capsule's own"),
+                CodecParameter.name("own", CodecParameter.AUTO, "auto|0.." + KltSettings.MAX_OWN,
+                        "components of the capsule's own for each transform of a shared basis at most; auto: as many as pay"),
                 CodecParameter.name("group", CodecParameter.AUTO, "auto|all|1..", "layers a transform"),
                 CodecParameter.decimal("step", 0.001, 1000, "quantization step in the weighted space"),
                 CodecParameter.decimal("ratio", 1, 10000, "choose the step so that the capsule is smaller by this"),

@@ -109,7 +109,7 @@ final class KltCoder implements TileCoder {
     private double[] outside(Transform transform, MemorySegment projection, int components, int tokens) {
         double inside = kernels.vectors().squares(projection, tokens, components);
         for (int k = components; k < transform.components(); k++) {
-            inside += tokens * (double) transform.deviations()[k] * transform.deviations()[k];
+            inside += tokens * (double) transform.deviation(k) * transform.deviation(k);
         }
         return new double[] {Math.max(0, energy - inside), energy * transform.outside().getAsDouble(), energy};
     }
@@ -138,6 +138,30 @@ final class KltCoder implements TileCoder {
         return codec.scales().symbols(tile, sensitivity, tensors.getFirst().positions(), ofHeads);
     }
 
+    /**
+     * Projects some of the rows that {@link #load} loaded, which then hold anything. With kernels of the processor.
+     *
+     * @param transform without components of the capsule's own
+     * @param kept their numbers, rising
+     * @param less receives f32 {@code [kept.length][width]}: the rows in the weighted space, less what the leading components say
+     * @param coefficients receives f32 {@code [kept.length][components - leading]}: those of the others
+     */
+    void project(Transform transform, int[] kept, MemorySegment less, MemorySegment coefficients) {
+        long row = 4L * transform.width();
+        MemorySegment rows = plain.atLeast(0);
+        for (int i = 0; i < kept.length; i++) {
+            MemorySegment.copy(rows, row * kept[i], rows, row * i, row);
+        }
+        int components = transform.components();
+        int leading = transform.leading();
+        MemorySegment projection = project(transform, components, kept.length);
+        MemorySegment.copy(weighted.atLeast(0), 0, less, 0, row * kept.length);
+        long others = 4L * (components - leading);
+        for (int t = 0; t < kept.length; t++) {
+            MemorySegment.copy(projection, 4 * ((long) t * components + leading), coefficients, others * t, others);
+        }
+    }
+
     /** Components that can be anything but zero at that step and those {@link TokenScale scales}. */
     static int liveComponents(Transform transform, double step, byte[] symbols) {
         float finest = 1;
@@ -149,7 +173,7 @@ final class KltCoder implements TileCoder {
         if (transform.fit() != null) {
             return live;
         }
-        while (live > 0 && transform.deviations()[live - 1] < least) {
+        while (live > transform.ownComponents() && transform.deviation(live - 1) < least) {
             live--;
         }
         return live;
@@ -168,14 +192,23 @@ final class KltCoder implements TileCoder {
         transform.weighting().forward(kernels, rows, tokens, space, scratch);
         energy = transform.outside().isPresent() ? kernels.vectors().squares(space, tokens, width) : 0;
         MemorySegment projection = projected.atLeast(4L * tokens * Math.max(1, components));
-        int leading = Math.min(components, transform.leading());
-        if (leading > 0) {
-            kernels.transform().analyze(transform.rows(leading), space, 0, width, projection, 0, components, tokens, scratch);
-            kernels.vectors().negate(projection, tokens, components, leading);
-            kernels.transform().synthesize(transform.rows(leading), projection, 0, components, space, 0, width, tokens, scratch);
-            kernels.vectors().negate(projection, tokens, components, leading);
+        int own = transform.ownComponents();
+        if (own > 0) {
+            // Their coefficients are added to what is there.
+            kernels.memory().fill(projection.asSlice(0, 4L * tokens * components), (byte) 0);
         }
-        kernels.transform().analyze(transform.basis().range(leading, components - leading), space, 0, width, projection, 4L * leading, components, tokens, scratch);
+        int leading = Math.min(components - own, transform.leading());
+        if (leading > 0) {
+            kernels.transform().analyze(transform.rows(leading), space, 0, width, projection, 4L * own, components, tokens, scratch);
+            MemorySegment shared = projection.asSlice(4L * own);
+            kernels.vectors().negate(shared, tokens, components, leading);
+            kernels.transform().synthesize(transform.rows(leading), projection, 4L * own, components, space, 0, width, tokens, scratch);
+            kernels.vectors().negate(shared, tokens, components, leading);
+        }
+        if (own > 0) {
+            transform.own().project(kernels, space, tokens, projection, components, scratch);
+        }
+        kernels.transform().analyze(transform.basis().range(leading, components - own - leading), space, 0, width, projection, 4L * (own + leading), components, tokens, scratch);
         int split = transform.splitRows(components);
         if (split > 0) {
             MemorySegment second = seconds.atLeast(4L * tokens * split);
@@ -210,7 +243,7 @@ final class KltCoder implements TileCoder {
     private static float[] priors(Transform transform, int components, float step) {
         float[] priors = new float[components];
         for (int k = 0; k < components; k++) {
-            priors[k] = CoefficientModel.expectedMagnitude(transform.deviations()[k] / step);
+            priors[k] = CoefficientModel.expectedMagnitude(transform.deviation(k) / step);
         }
         return priors;
     }
@@ -263,7 +296,11 @@ final class KltCoder implements TileCoder {
         int width = transform.width();
         MemorySegment space = weighted.atLeast(4L * tokens * width);
         kernels.memory().fill(space.asSlice(0, 4L * tokens * width), (byte) 0);
-        kernels.transform().synthesize(transform.rows(components), projection, 0, components, space, 0, width, tokens, scratch);
+        int own = Math.min(components, transform.ownComponents());
+        if (own > 0) {
+            kernels.transform().synthesize(transform.own().rows().range(0, own), projection, 0, components, space, 0, width, tokens, scratch);
+        }
+        kernels.transform().synthesize(transform.rows(components - own), projection, 4L * own, components, space, 0, width, tokens, scratch);
         int split = transform.splitRows(components);
         if (split > 0) {
             MemorySegment second = seconds.atLeast(4L * tokens * split);

@@ -48,19 +48,23 @@ final class KltFitting {
         if (!codec.settings().hasSharedBasis()) {
             return withOwnBasis(codec, cache, options);
         }
-        KltCodec fitted = fit(codec, cache.layout(), options);
+        OwnFitting own = OwnFitting.of(bound(codec, cache.layout(), options), cache, options);
         if (codec.settings().ratio().isEmpty() && codec.settings().maxError().isEmpty()) {
-            return fitted;
+            return own.withStep(codec.settings().step().orElse(SHARED_BASIS_STEP));
         }
-        double step = new RateControl(cache, options, candidate -> withStep(fitted, candidate)).step(codec.settings());
-        return withStep(fitted, step);
+        return own.withStep(new RateControl(cache, options, own::withStep).step(codec.settings()));
     }
 
-    /** With a shared basis, and a step that needs no look at a cache. */
+    /** With a shared basis, and a step that needs no look at a cache, as components of its own do. */
     static KltCodec fit(KltCodec codec, CacheLayout layout, FitOptions options) throws IOException {
-        if (!codec.settings().hasSharedBasis()) {
-            throw new IllegalStateException("klt without a shared basis is fitted to a cache");
+        if (!codec.codesPiecesAlike()) {
+            throw new IllegalStateException(codec.spec() + " is fitted to a cache");
         }
+        KltCodec bound = bound(codec, layout, options);
+        return withStep(bound.spec().with("own", 0), bound.settings().step().getAsDouble()).with(bound.transforms(), bound.scales());
+    }
+
+    private static KltCodec bound(KltCodec codec, CacheLayout layout, FitOptions options) throws IOException {
         KltBasis shared = KltBasis.parse(options.bases().find(codec.settings().basis()));
         int layers = shared.layersPerGroup();
         String group = layers == 0 ? KltSettings.ALL : Integer.toString(layers);
@@ -76,13 +80,8 @@ final class KltFitting {
         return bound.with(bound.transforms(), TokenScales.of(layout));
     }
 
-    /** Another step for what is fitted but for that. */
-    private static KltCodec withStep(KltCodec fitted, double step) {
-        return withStep(fitted.spec(), step).with(fitted.transforms(), fitted.scales());
-    }
-
     /** Neither fitted nor bound. What the spec says is what coders use: the step as it is written. */
-    private static KltCodec withStep(CodecSpec spec, double step) {
+    static KltCodec withStep(CodecSpec spec, double step) {
         CodecSpec settled = spec.with("step", text(step));
         return KltCodec.of(settled);
     }
@@ -107,7 +106,7 @@ final class KltFitting {
         if (codec.settings().group().equals(CodecParameter.AUTO)) {
             spec = spec.with("group", group(cache));
         }
-        KltCodec grouped = KltCodec.of(spec);
+        KltCodec grouped = KltCodec.of(spec.with("own", 0));
         checkWidth(grouped, cache);
         // Whoever holds the codec holds the basis: there is no end that the codec could be told of.
         Arena arena = Arena.ofAuto();
@@ -152,11 +151,16 @@ final class KltFitting {
             jobs.add(() -> PromptBasis.write(spectrum, stepped.settings().step().getAsDouble(), arena));
         }
         List<PromptBasis.Written> written = GroupJobs.run(options.threads(), jobs);
-        ByteArrayOutputStream carried = new ByteArrayOutputStream();
-        written.forEach(group -> carried.writeBytes(group.bytes()));
-        MemorySegment basis = arena.allocate(Math.max(1, carried.size()), 64).asSlice(0, carried.size()).copyFrom(MemorySegment.ofArray(carried.toByteArray()));
+        MemorySegment basis = joined(written.stream().map(PromptBasis.Written::bytes).toList(), arena);
         List<Transform> transforms = written.stream().map(PromptBasis.Written::transform).toList();
         return new KltCodec(stepped.spec(), stepped.settings(), basis, new Transforms(transforms, CoefficientTables.standard()), scales);
+    }
+
+    /** What all groups carry, one after the other. */
+    static MemorySegment joined(List<byte[]> groups, Arena arena) {
+        ByteArrayOutputStream carried = new ByteArrayOutputStream();
+        groups.forEach(carried::writeBytes);
+        return arena.allocate(Math.max(1, carried.size()), 64).asSlice(0, carried.size()).copyFrom(MemorySegment.ofArray(carried.toByteArray()));
     }
 
     /** Four significant digits, as the parameter's syntax wants them. */

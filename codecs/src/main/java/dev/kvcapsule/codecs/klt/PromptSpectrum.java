@@ -89,7 +89,7 @@ record PromptSpectrum(LayerGroup group, long tokens, float[] mean, float[] tenso
                 matrix.set(ValueLayout.JAVA_DOUBLE, at, (matrix.get(ValueLayout.JAVA_DOUBLE, at) + (double) off[i] * off[j]) / unit[i] / unit[j]);
             }
         }
-        int count = (int) Math.min(Math.min(n, Math.min(MAX_COMPONENTS, PromptBasis.MAX_CODES / n)), tokens);
+        int count = (int) Math.min(Math.min(n, Math.min(MAX_COMPONENTS, CarriedRows.MAX_CODES / n)), tokens);
         try (Eigen eigen = algebra.largest(matrix, n, count, ProgressListener.NONE)) {
             double[] deviations = new double[count];
             for (int k = 0; k < count; k++) {

@@ -8,11 +8,13 @@ import java.util.Map;
 
 /** The transforms of all groups of a cache and the tables for their coefficients. */
 final class Transforms {
+    private final List<Transform> all;
     private final Map<Long, Transform> byGroup = new HashMap<>();
     private final CoefficientTables tables;
 
     Transforms(List<Transform> transforms, CoefficientTables tables) {
-        for (Transform transform : transforms) {
+        this.all = List.copyOf(transforms);
+        for (Transform transform : all) {
             byGroup.put(key(transform.group().subCache(), transform.group().firstLayer()), transform);
         }
         this.tables = tables;
@@ -20,6 +22,11 @@ final class Transforms {
 
     private static long key(int subCache, int firstLayer) {
         return (long) subCache << 32 | firstLayer;
+    }
+
+    /** In the order of the groups. */
+    List<Transform> all() {
+        return all;
     }
 
     /** The transform of a tile's layers. */
@@ -33,12 +40,12 @@ final class Transforms {
 
     /** Components of the transform that has most of them. */
     int mostComponents() {
-        return byGroup.values().stream().mapToInt(Transform::components).max().orElse(0);
+        return all.stream().mapToInt(Transform::components).max().orElse(0);
     }
 
     /** @throws ArithmeticException if there is no way into a weighted space */
     void prepareForward() {
-        byGroup.values().forEach(transform -> transform.weighting().prepareForward());
+        all.forEach(transform -> transform.weighting().prepareForward());
     }
 
     CoefficientTables tables() {

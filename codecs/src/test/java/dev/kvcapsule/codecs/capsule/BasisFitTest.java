@@ -42,10 +42,13 @@ class BasisFitTest {
             BasisFit good = fit(known, basis, parameters).orElseThrow();
             assertTrue(good.isGood(), good.toString());
             // The second half of the text is new, and 252 tokens span 252 of 1,152 dimensions.
-            BasisFit bad = fit(longer, basis, parameters).orElseThrow();
+            BasisFit bad = fit(longer, basis, parameters + ",own=0").orElseThrow();
             assertFalse(bad.isGood(), bad.toString());
             assertTrue(bad.outside() > 0.02 && bad.outside() < 0.5, bad.toString());
             assertEquals(good.calibrated(), bad.calibrated(), 1e-12);
+            // What the capsule's own components hold is not outside any more.
+            BasisFit mended = fit(longer, basis, parameters + ",own=100").orElseThrow();
+            assertTrue(mended.outside() < 0.8 * bad.outside(), mended.toString());
         }
     }
 

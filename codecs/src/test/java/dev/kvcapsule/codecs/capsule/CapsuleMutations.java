@@ -6,6 +6,7 @@ import dev.kvcapsule.engine.cache.DType;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.format.CapsuleReader;
 import dev.kvcapsule.engine.format.FrameType;
+import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -84,9 +85,13 @@ final class CapsuleMutations {
 
     /** @return whether the capsule was decoded; false if it was refused */
     static boolean attempt(byte[] capsule, boolean streamed) throws IOException {
+        return attempt(capsule, streamed, Capsules.ONE_THREAD);
+    }
+
+    static boolean attempt(byte[] capsule, boolean streamed, PipelineOptions options) throws IOException {
         try (Arena arena = Arena.ofShared()) {
             CapsuleReader reader = streamed ? CapsuleReader.of(Capsules.channel(capsule)) : CapsuleReader.of(Capsules.mapped(capsule, arena));
-            Capsules.drain(reader, Capsules.ONE_THREAD);
+            Capsules.drain(reader, options);
             return true;
         } catch (MalformedDataException | CapsuleRefusedException e) {
             // Refusals too: a byte can turn a manifest into a sealed one's, or name a basis that nobody has.

@@ -17,13 +17,19 @@ final class KltDigests {
         try (Arena arena = Arena.ofShared()) {
             KvCache cache = TestCaches.filled(arena, TestCaches.layout(70, TestCaches.dense(70, TestCaches.layers(2, 2, 24, 25, DType.F16))), TestCaches::ordinary);
             SharedBasis basis = SharedBasis.of(cache, 0, arena);
-            for (String codec : new String[] {"klt:step=0.5,window=20", basis.codec("step=1,window=20")}) {
-                byte[] capsule = Capsules.encode(cache, codec, basis.options(1, Kernels.panama())).bytes();
-                byte[] decoded = TestCaches.bytes(Capsules.decode(CapsuleReader.of(Capsules.mapped(capsule, arena)), arena, basis.options(1, Kernels.panama())));
-                text.append(crc(capsule)).append(' ').append(crc(decoded)).append(' ');
-            }
+            KvCache first = TestCaches.filled(arena, TestCaches.layout(20, TestCaches.dense(20, TestCaches.layers(2, 2, 24, 25, DType.F16))), TestCaches::ordinary);
+            SharedBasis narrow = SharedBasis.of(first, 0, arena);
+            text.append(digests("klt:step=0.5,window=20", cache, basis, arena));
+            text.append(digests(basis.codec("step=1,window=20"), cache, basis, arena));
+            text.append(digests(narrow.codec("step=0.5,own=9"), cache, narrow, arena));
         }
         return text.toString();
+    }
+
+    private static String digests(String codec, KvCache cache, SharedBasis basis, Arena arena) throws IOException {
+        byte[] capsule = Capsules.encode(cache, codec, basis.options(1, Kernels.panama())).bytes();
+        byte[] decoded = TestCaches.bytes(Capsules.decode(CapsuleReader.of(Capsules.mapped(capsule, arena)), arena, basis.options(1, Kernels.panama())));
+        return crc(capsule) + ' ' + crc(decoded) + ' ';
     }
 
     private static String crc(byte[] bytes) {

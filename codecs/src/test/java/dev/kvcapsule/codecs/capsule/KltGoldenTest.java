@@ -37,12 +37,12 @@ class KltGoldenTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"own", "fine", "shared"})
+    @ValueSource(strings = {"own", "fine", "shared", "besides"})
     void capsulesDecodeToWhatNumpyMakesOfThem(String name) throws IOException {
         byte[] expected = golden(name + ".f16");
         for (Kernels kernels : List.of(Kernels.scalar(), Kernels.panama())) {
             try (Arena arena = Arena.ofShared()) {
-                Bases bases = name.equals("shared") ? basis(arena) : Bases.NONE;
+                Bases bases = name.equals("shared") || name.equals("besides") ? basis(name, arena) : Bases.NONE;
                 PipelineOptions options = new PipelineOptions(1, kernels, Progress.NONE, bases);
                 byte[] decoded = TestCaches.bytes(Capsules.decode(CapsuleReader.of(Capsules.mapped(golden(name + ".kvc"), arena)), arena, options));
                 assertEquals(expected.length, decoded.length);
@@ -60,8 +60,8 @@ class KltGoldenTest {
         }
     }
 
-    private static SharedBasis basis(Arena arena) throws IOException {
-        byte[] file = golden("shared.kvb");
+    private static SharedBasis basis(String name, Arena arena) throws IOException {
+        byte[] file = golden(name + ".kvb");
         return new SharedBasis(java.util.HexFormat.of().formatHex(file, file.length - 32, file.length), arena.allocateFrom(ValueLayout.JAVA_BYTE, file));
     }
 
@@ -87,6 +87,10 @@ class KltGoldenTest {
             SharedBasis basis = SharedBasis.of(mixed(arena), 1, TestCaches.weights(mixed(arena).layout(), 5), arena);
             Files.write(folder.resolve("shared.kvb"), basis.file().toArray(ValueLayout.JAVA_BYTE));
             Files.write(folder.resolve("shared.kvc"), Capsules.encode(mixed(arena), basis.codec("step=0.3,sink=3,window=5"), basis.options(1, Kernels.scalar())).bytes());
+            // Of 14 tokens, so that much of 64 lies outside.
+            SharedBasis narrow = SharedBasis.of(TestCaches.real(arena, 14, 3), 0, arena);
+            Files.write(folder.resolve("besides.kvb"), narrow.file().toArray(ValueLayout.JAVA_BYTE));
+            Files.write(folder.resolve("besides.kvc"), Capsules.encode(TestCaches.real(arena, 64, 3), narrow.codec("step=0.4,own=9,window=8"), narrow.options(1, Kernels.scalar())).bytes());
         }
     }
 }

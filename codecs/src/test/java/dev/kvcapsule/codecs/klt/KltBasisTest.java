@@ -296,7 +296,7 @@ class KltBasisTest {
     }
 
     private static KltSettings settings(String group) {
-        return new KltSettings("0".repeat(64), group, java.util.OptionalDouble.of(1), java.util.OptionalDouble.empty(), java.util.OptionalDouble.empty(), 4, 128);
+        return new KltSettings("0".repeat(64), "0", group, java.util.OptionalDouble.of(1), java.util.OptionalDouble.empty(), java.util.OptionalDouble.empty(), 4, 128);
     }
 
     private String refused(List<LayerLayout> other, String group) throws IOException {

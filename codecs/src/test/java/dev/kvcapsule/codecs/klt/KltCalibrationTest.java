@@ -257,7 +257,7 @@ class KltCalibrationTest {
         try (Arena arena = Arena.ofShared()) {
             KvCache cache = TestCaches.real(arena, 512, 2, 9, 15, 27);
             KltBasis basis = KltBasis.parse(SharedBasis.of(cache, 1, arena).file());
-            KltSettings settings = new KltSettings(basis.digest(), "1", java.util.OptionalDouble.of(1), java.util.OptionalDouble.empty(), java.util.OptionalDouble.empty(), 4, 0);
+            KltSettings settings = new KltSettings(basis.digest(), "0", "1", java.util.OptionalDouble.of(1), java.util.OptionalDouble.empty(), java.util.OptionalDouble.empty(), 4, 0);
             KltCodec codec = new KltCodec(dev.kvcapsule.engine.codec.Codecs.create("klt:step=1,group=1,window=0").spec(), settings, MemorySegment.NULL,
                     basis.transforms(cache.layout(), settings, arena), TokenScales.of(cache.layout()));
             double entropy = TableTrainer.statistics(codec, cache, Kernels.scalar(), 1).entropyBits();

@@ -24,6 +24,8 @@ public record ChunkPlan(List<Integer> ends, List<CodecSpec> codecs, CodecSpec ta
     public static final int CHUNK_TOKENS = 128;
 
     private static final String SINK = "sink";
+    /** What codecs call components that they settle for a cache as a whole: pieces are too short for them. */
+    private static final String OWN = "own";
     /** What codecs call the last tokens that they treat otherwise. */
     private static final List<String> WINDOWS = List.of("residual", "window");
 
@@ -79,8 +81,9 @@ public record ChunkPlan(List<Integer> ends, List<CodecSpec> codecs, CodecSpec ta
             // What is only coded finer (klt's window) loses little in a chunk; what is kept exactly stays exact, always.
             kept = Math.max(kept, geometry.exactEdges() ? geometry.windowTokens() : 0);
         }
-        CodecSpec later = without(codec.spec(), List.of(SINK));
-        CodecSpec first = without(codec.spec(), WINDOWS);
+        CodecSpec piece = without(codec.spec(), List.of(OWN));
+        CodecSpec later = without(piece, List.of(SINK));
+        CodecSpec first = without(piece, WINDOWS);
         CodecSpec middle = without(first, List.of(SINK));
         List<Integer> ends = new ArrayList<>();
         List<CodecSpec> codecs = new ArrayList<>();
