@@ -97,6 +97,19 @@ class CudaTransformTest {
     }
 
     @Test
+    void componentsOfTheCapsulesOwnGiveTheSameCapsule() throws IOException {
+        try (Arena arena = Arena.ofShared(); CudaKernels cuda = CudaKernels.open()) {
+            KvCache cache = RealCaches.smollm2(2, arena);
+            Shared shared = Shared.of("klt", cache, arena);
+            PipelineOptions processor = shared.options(2, Kernels.scalar());
+            String codec = "klt:step=0.5,basis=" + shared.digest();
+            sameBothWays(cache, codec + ",own=5", shared.options(3, cuda.kernels(Kernels.scalar())), processor, arena);
+            assertTrue(Capsules.encode(cache, codec + ",own=5", processor).length > Capsules.encode(cache, codec + ",own=0", processor).length + 5 * 100, "own components are carried");
+        }
+        assertEquals(0, StandIn.alive());
+    }
+
+    @Test
     void aBasisOfKvtcGivesTheSameCapsule() throws IOException {
         try (Arena arena = Arena.ofShared(); CudaKernels cuda = CudaKernels.open()) {
             KvCache cache = RealCaches.smollm2(1, arena);
