@@ -26,12 +26,12 @@ import java.util.Locale;
 
 /**
  * Caches that are in a GPU's memory, into capsules and back, against the same cache in the host's memory on the processor: GB/s of the cache, the best round of two seconds, and whether the capsules are the
- * same byte for byte. {@code DeviceFigures THREADS[,THREADS...] CODEC...}; {@code BASIS@klt:step=1} is a codec with the basis of a file.
+ * same byte for byte. {@code DeviceFigures TOKENS THREADS[,THREADS...] CODEC...}, tokens a multiple of 1,024; {@code BASIS@klt:step=1} is a codec with the basis of a file.
  */
 public final class DeviceFigures {
     private static final int LAYERS = 30;
-    /** Times 512 tokens. */
-    private static final int REPEATS = 16;
+    /** Of the cache that is repeated. */
+    private static final int SAMPLE_TOKENS = 512;
     /** Of each measurement: until code is compiled, and some. */
     private static final double SECONDS = 2;
 
@@ -53,24 +53,24 @@ public final class DeviceFigures {
     /**
      * Prints a line a codec and number of threads.
      *
-     * @param args numbers of threads, then codecs
+     * @param args tokens, numbers of threads, then codecs
      * @throws IOException if a capsule is not what it should be
      */
     public static void main(String[] args) throws IOException {
-        if (args.length < 2) {
-            System.err.println("usage: DeviceFigures THREADS[,THREADS...] CODEC... (or BASIS_FILE@CODEC)");
+        if (args.length < 3) {
+            System.err.println("usage: DeviceFigures TOKENS THREADS[,THREADS...] CODEC... (or BASIS_FILE@CODEC)");
             System.exit(2);
         }
-        try (CudaKernels cuda = CudaKernels.open(); Arena arena = Arena.ofShared(); Workload workload = Workload.load(LAYERS, REPEATS)) {
+        try (CudaKernels cuda = CudaKernels.open(); Arena arena = Arena.ofShared(); Workload workload = Workload.load(LAYERS, Integer.parseInt(args[0]) / SAMPLE_TOKENS)) {
             MemorySegment room = arena.allocate(workload.bytes() + workload.bytes() / 8 + (1 << 20), 64);
             System.out.printf(Locale.ROOT, "%s, %d tokens of %d layers of %d channels, %.0f MB%n", cuda.context().name(), workload.tokens(), LAYERS, workload.width(), workload.bytes() / 1e6);
-            for (int i = 1; i < args.length; i++) {
+            for (int i = 2; i < args.length; i++) {
                 int at = args[i].indexOf('@');
                 Path basis = at < 0 ? null : Path.of(args[i].substring(0, at));
                 CodecSpec spec = CodecSpec.parse(args[i].substring(at + 1));
                 try (FolderBases bases = new FolderBases(basis == null ? List.of() : List.of(basis), List.of())) {
                     CodecSpec whole = basis == null ? spec : spec.with("basis", FolderBases.digest(basis));
-                    for (String threads : args[0].split(",")) {
+                    for (String threads : args[1].split(",")) {
                         new DeviceFigures(cuda, workload, room).line(spec.toString(), Codecs.create(whole), bases, Integer.parseInt(threads));
                     }
                 }

@@ -189,7 +189,6 @@ public final class TokenVectors implements AutoCloseable {
 
     @Override
     public void close() {
-        ropes.close();
         buffer.close();
     }
 }

@@ -107,7 +107,6 @@ public final class QuantizerRows implements AutoCloseable {
 
     @Override
     public void close() {
-        tables.close();
         buffer.close();
     }
 }
