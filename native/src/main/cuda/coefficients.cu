@@ -4,6 +4,7 @@
 // Decoding is one chain over a matrix's rows and blocks, since a block's contexts depend on the block before: a warp a matrix. Of encoding only rANS is such a chain: all values are known, so that
 // blocks of components go side by side, then rows.
 #include "floats.cuh"
+#include "words.cuh"
 
 enum {
     LANES = 64, HALF = 32, SYMBOLS = 32, ESCAPE = 31, SCALES = 32, ENERGIES = 9, CONTEXTS = SCALES * ENERGIES, BUCKETS = 64, BUCKET_SHIFT = 8, SLOT_BITS = 14, SLOTS = 1 << SLOT_BITS,
@@ -56,6 +57,15 @@ struct Component {
     float before;
 };
 
+// A thread's two components of a block, of which nothing is known but what was expected.
+DEVICE void begin_block(const Matrix& m, int32_t block, int32_t* k, Component* c) {
+    for (int32_t h = 0; h < 2; h++) {
+        k[h] = block * LANES + h * HALF + (int32_t) threadIdx.x;
+        float prior = k[h] < m.components ? m.priors[k[h]] : 0.0f;
+        c[h] = {prior, 0, prior, prior};
+    }
+}
+
 DEVICE float expected(const Component& c, float share) {
     return (PRIOR_WEIGHT * c.prior + c.past) * share;
 }
@@ -103,14 +113,6 @@ DEVICE float block_sum(float first, float second) {
     return sum;
 }
 
-DEVICE uint32_t below(int32_t lane) {
-    return (1u << lane) - 1;
-}
-
-DEVICE uint32_t load32(const uint8_t* at) {
-    return at[0] | at[1] << 8 | at[2] << 16 | (uint32_t) at[3] << 24;
-}
-
 // Encoding, first: what each block of each row adds up to. Grid (blocks, matrices), 32 threads.
 KERNEL(coefficient_sums, Matrices) {
     const Matrix m = p.matrices[blockIdx.y];
@@ -119,12 +121,9 @@ KERNEL(coefficient_sums, Matrices) {
         return;
     }
     int32_t lane = threadIdx.x;
-    int32_t k[2] = {block * LANES + lane, block * LANES + HALF + lane};
+    int32_t k[2];
     Component c[2];
-    for (int32_t h = 0; h < 2; h++) {
-        float prior = k[h] < m.components ? m.priors[k[h]] : 0.0f;
-        c[h] = {prior, 0, prior, prior};
-    }
+    begin_block(m, block, k, c);
     float weight = 0;
     for (int32_t row = 0; row < m.rows; row++) {
         float per_unit = 1 / m.scales[row];
@@ -199,12 +198,9 @@ KERNEL(coefficient_symbols, Matrices) {
         return;
     }
     int32_t lane = threadIdx.x;
-    int32_t k[2] = {block * LANES + lane, block * LANES + HALF + lane};
+    int32_t k[2];
     Component c[2];
-    for (int32_t h = 0; h < 2; h++) {
-        float prior = k[h] < m.components ? m.priors[k[h]] : 0.0f;
-        c[h] = {prior, 0, prior, prior};
-    }
+    begin_block(m, block, k, c);
     float weight = 0;
     for (int32_t row = 0; row < m.rows; row++) {
         float row_scale = m.scales[row];
@@ -353,7 +349,7 @@ KERNEL(coefficient_words, Matrices) {
             uint32_t leaving = __ballot_sync(ALL_LANES, large);
             next -= __popc(leaving);
             if (large) {
-                words[next + __popc(leaving & below(lane))] = (uint16_t) x[h];
+                words[next + __popc(leaving & lanes_below(lane))] = (uint16_t) x[h];
                 x[h] >>= 16;
             }
             if (active) {
@@ -364,11 +360,7 @@ KERNEL(coefficient_words, Matrices) {
     }
     for (int32_t h = 0; h < 2; h++) {
         // Behind the room for words, which may be an odd number of them.
-        uint8_t* at = m.words + 2 * room + 4 * (h * HALF + lane);
-        at[0] = (uint8_t) x[h];
-        at[1] = (uint8_t) (x[h] >> 8);
-        at[2] = (uint8_t) (x[h] >> 16);
-        at[3] = (uint8_t) (x[h] >> 24);
+        store32(m.words + 2 * room + 4 * (h * HALF + lane), x[h]);
     }
     if (lane == 0) {
         matrix.word_count = room - next;
@@ -509,8 +501,8 @@ KERNEL(coefficient_decode, Matrices) {
             for (int32_t h = 0; h < 2; h++) {
                 bool needs = active[h] && x[h] < STATE_MIN;
                 uint32_t needing = __ballot_sync(ALL_LANES, needs);
-                if (needs && next + __popc(needing & below(lane)) < word_count) {
-                    x[h] = x[h] << 16 | words[next + __popc(needing & below(lane))];
+                if (needs && next + __popc(needing & lanes_below(lane)) < word_count) {
+                    x[h] = x[h] << 16 | words[next + __popc(needing & lanes_below(lane))];
                 }
                 next += __popc(needing);
             }

@@ -2,6 +2,7 @@
 #include "groups.cuh"
 #include "rows.cuh"
 #include "runs.cuh"
+#include "words.cuh"
 
 namespace elements {
 #include "elements.cu"

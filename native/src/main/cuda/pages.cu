@@ -1,5 +1,5 @@
 // Rows of a paged cache ([blocks][tokens of a block][row], as vLLM keeps it) to rows one after the other, and back.
-#include "target.cuh"
+#include "words.cuh"
 
 struct Paged {
     uint8_t* pages;
@@ -14,11 +14,6 @@ struct Paged {
     int32_t unit; // bytes moved at once: 16 or 2, which divide all of the above, or 1
     int32_t scatter; // rows to pages
     int32_t unused;
-};
-
-struct __align__(16) Sixteen {
-    uint64_t low;
-    uint64_t high;
 };
 
 template <typename T>
@@ -38,7 +33,7 @@ KERNEL(move_pages, Paged) {
         const uint8_t* from = p.scatter ? row : page;
         uint8_t* to = p.scatter ? page : row;
         if (p.unit == 16) {
-            move_row<Sixteen>(from, to, p.row_bytes);
+            move_row<Words4>(from, to, p.row_bytes);
         } else if (p.unit == 2) {
             move_row<uint16_t>(from, to, p.row_bytes);
         } else {

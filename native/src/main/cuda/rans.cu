@@ -1,5 +1,5 @@
 // Interleaved rANS of 64 lanes (arXiv 1311.2540, 1402.3392): ScalarRans. A warp codes a stream, two lanes a thread, so that no barrier is needed; a launch codes many.
-#include "runs.cuh"
+#include "words.cuh"
 
 enum { RING_BYTES = 1024, PIECE_BYTES = 256 };
 enum { LANES = 64, HALF = 32, STATE_MIN = 1 << 15, SLOTS = 4096, SYMBOLS = 256, TWO_SETS_FROM = 1 << 16 };
@@ -30,10 +30,6 @@ DEVICE int32_t position_of(int32_t lane) {
 
 DEVICE int32_t table_of(const Stream& s, int32_t i) {
     return s.tables == 1 ? 0 : s.map[(uint32_t) i % (uint32_t) s.period];
-}
-
-DEVICE uint32_t below(int32_t lane) {
-    return (1u << lane) - 1;
 }
 
 // States stay in registers: no element of x is reached by a number that is only known at run time.
@@ -81,7 +77,7 @@ DEVICE int32_t decode_rows(const Stream& s, const uint32_t* entries, uint8_t* ri
     enum { HALVES = 2 * SETS };
     int32_t lane = threadIdx.x;
     bool upper = lane >= HALF / 2;
-    uint32_t before = below(lane);
+    uint32_t before = lanes_below(lane);
     Ring ring = {s.coded, ring_bytes, 2 * s.words + (int64_t) HALVES * HALF * 4, 0, {}};
     ring.ahead[0] = ring_piece(ring, 0);
     ring.ahead[1] = ring_piece(ring, PIECE_BYTES);
@@ -152,8 +148,7 @@ KERNEL(rans_decode, Streams) {
     uint32_t x[4];
     bool good = true;
     for (int32_t i = 0; i < 4; i++) {
-        const uint8_t* at = states + 4 * (i * HALF + lane);
-        x[i] = i < 2 * sets ? at[0] | at[1] << 8 | at[2] << 16 | (uint32_t) at[3] << 24 : (uint32_t) STATE_MIN;
+        x[i] = i < 2 * sets ? load32(states + 4 * (i * HALF + lane)) : (uint32_t) STATE_MIN;
         good = good && (int32_t) x[i] >= STATE_MIN;
     }
     int32_t status = __ballot_sync(ALL_LANES, !good) ? STATE_OUT_OF_RANGE : DONE;
@@ -187,7 +182,7 @@ KERNEL(rans_decode, Streams) {
                 break;
             }
             if (needs) {
-                const uint8_t* at = (const uint8_t*) (words + next + __popc(needing & below(lane)));
+                const uint8_t* at = (const uint8_t*) (words + next + __popc(needing & lanes_below(lane)));
                 state = state << 16 | at[0] | at[1] << 8;
             }
             next += __popc(needing);
@@ -232,7 +227,7 @@ DEVICE bool encode_rows(const Stream& s, const Coding* codings, const uint16_t* 
     enum { HALVES = 2 * SETS };
     int32_t lane = threadIdx.x;
     bool upper = lane >= HALF / 2;
-    uint32_t before = below(lane);
+    uint32_t before = lanes_below(lane);
     uint16_t* words = (uint16_t*) s.coded;
     bool codable = true;
     int32_t from = 4 * (SETS == 2 ? lane : lane % (HALF / 2));
@@ -303,7 +298,7 @@ KERNEL(rans_encode, Streams) {
             uint32_t leaving = __ballot_sync(ALL_LANES, large);
             next -= __popc(leaving);
             if (large) {
-                words[next + __popc(leaving & below(lane))] = (uint16_t) state;
+                words[next + __popc(leaving & lanes_below(lane))] = (uint16_t) state;
                 state >>= 16;
             }
             if (active) {
@@ -330,11 +325,7 @@ KERNEL(rans_encode, Streams) {
     }
     for (int32_t i = 0; i < 4 && i < 2 * sets; i++) {
         // Behind the room for words, which may be an odd number of them.
-        uint8_t* at = s.coded + 2 * (int64_t) s.count + 4 * (i * HALF + lane);
-        at[0] = (uint8_t) x[i];
-        at[1] = (uint8_t) (x[i] >> 8);
-        at[2] = (uint8_t) (x[i] >> 16);
-        at[3] = (uint8_t) (x[i] >> 24);
+        store32(s.coded + 2 * (int64_t) s.count + 4 * (i * HALF + lane), x[i]);
     }
     if (lane == 0) {
         stream.words = s.count - next;

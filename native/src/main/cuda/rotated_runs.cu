@@ -8,10 +8,6 @@ enum { HEAD_LANES = 8, ROUND_TOKENS = LANES / HEAD_LANES, WARP_TOKENS = HEAD_LAN
 // 1.5 * 2^23: added to what is below 2^22 it rounds half to even and leaves the integer in the low 22 bits, of which 16 are looked at.
 #define ROUNDING 12582912.0f
 
-struct __align__(8) Floats2 {
-    float f[2];
-};
-
 // Codes by the upper byte of a coefficient: as thresholds are more than 256 apart (they are multiples of the spread, 0.25 of it and more; the least spread, of heads of 256, is 2032), at most one is
 // among the 256 coefficients of a byte. It and the code up to it stand in the bucket: the threshold in the lower half.
 struct Levels {

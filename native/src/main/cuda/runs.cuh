@@ -1,20 +1,9 @@
 // Rows of 16-bit elements in runs of eight channels, 16 bytes at once: how the fast kernels read and write them. Channels, heads and the turned channels of a head are multiples of eight, addresses of 16.
 #pragma once
 #include "rows.cuh"
+#include "words.cuh"
 
 enum { RUN = 8, QUAD = 4, PASS = 8 };
-
-struct __align__(16) Words4 {
-    uint32_t w[4];
-};
-
-struct __align__(16) Floats4 {
-    float f[4];
-};
-
-struct __align__(8) Words2 {
-    uint32_t w[2];
-};
 
 DEVICE float low_of(int type, uint32_t pair) {
     return type == F16 ? from_half((uint16_t) pair) : float_of(pair << 16);

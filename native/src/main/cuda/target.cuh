@@ -34,3 +34,8 @@ DEVICE int64_t grid_threads() {
 DEVICE int64_t grid_thread() {
     return (int64_t) blockIdx.x * blockDim.x + threadIdx.x;
 }
+
+// The lanes of a warp before one, as a ballot has them.
+DEVICE uint32_t lanes_below(int32_t lane) {
+    return (1u << lane) - 1;
+}

@@ -50,6 +50,40 @@ static Rows rows_of(std::vector<float>& values, const std::vector<float>& cosine
     return {values.data(), cosines.data(), sines.data(), F32, CHANNELS, turned ? HEAD / 2 : 0, HALVES, HEAD, 0};
 }
 
+// What rotates heads, but for its rows: signs, and levels of so many bits, a step apart.
+struct Rotation {
+    std::vector<uint32_t> codes;
+    std::vector<uint16_t> gains, means;
+    std::vector<uint64_t> signs;
+    rotated::Rotated parameters = {};
+
+    Rotation(int tokens, int channels, int head, int bits, int unit, int centroid_step, int threshold_step, uint32_t* refused)
+        : codes(tokens * channels / 4), gains(tokens * channels / head), means(channels), signs(channels / 64 + 1) {
+        for (uint64_t& word : signs) {
+            word = (uint64_t) noise() << 40 ^ (uint64_t) noise() << 20 ^ noise();
+        }
+        rotated::Rotated& r = parameters;
+        r.codes = (uint8_t*) codes.data();
+        r.gains = gains.data();
+        r.means = means.data();
+        r.signs = signs.data();
+        r.refused = refused;
+        r.gain_scale = 1e-3;
+        r.decode_scale = 1;
+        r.energy_limit = 1e30f;
+        r.tokens = tokens;
+        r.bits = bits;
+        r.head = r.block = head;
+        r.unit = unit;
+        r.centered = 1;
+        int half = 1 << (bits - 1);
+        for (int k = 0; k < 2 * half; k++) {
+            r.centroids[k] = (int16_t) (centroid_step * (2 * k - 2 * half + 1) / 2);
+            r.thresholds[k] = (int16_t) (threshold_step * (k - half + 1));
+        }
+    }
+};
+
 static void quantizers(std::vector<float>& in, const std::vector<float>& cosines, const std::vector<float>& sines) {
     std::vector<float> out(in.size());
     for (int by_token = 0; by_token < 2; by_token++) {
@@ -66,28 +100,9 @@ static void quantizers(std::vector<float>& in, const std::vector<float>& cosines
         }
     }
     uint32_t refused = 0;
-    std::vector<uint8_t> codes(TOKENS * 96);
-    std::vector<uint16_t> gains(TOKENS * CHANNELS / HEAD), means(CHANNELS);
-    const uint64_t signs[3] = {0x123456789abcdef0, 0x0f1e2d3c4b5a6978, 0xdeadbeefcafef00d};
-    rotated::Rotated r = {};
-    r.signs = signs;
+    Rotation rotation(TOKENS, CHANNELS, HEAD, 2, 1000, 200, 3000, &refused);
+    rotated::Rotated& r = rotation.parameters;
     r.rows = rows_of(in, cosines, sines, true);
-    r.codes = codes.data();
-    r.gains = gains.data();
-    r.means = means.data();
-    r.refused = &refused;
-    r.gain_scale = 1e-3;
-    r.decode_scale = 1;
-    r.energy_limit = 1e30f;
-    r.tokens = TOKENS;
-    r.bits = 2;
-    r.head = r.block = HEAD;
-    r.unit = 1000;
-    r.centered = 1;
-    for (int k = 0; k < 4; k++) {
-        r.centroids[k] = (int16_t) (200 * k - 300);
-        r.thresholds[k] = (int16_t) (3000 * k - 3000);
-    }
     run("rotated_means", r, 5, 1, 256);
     run("rotated_encode", r, 1, TOKENS, 128, (4 * HEAD * 6 + 15) / 16 * 16 + 192);
     r.rows = rows_of(out, cosines, sines, true);
@@ -136,27 +151,9 @@ static void runs() {
         run("kivi_dequantize_runs", p, 1, 1, 128);
         near("kivi does not give back what it was given in runs");
     }
-    std::vector<uint16_t> gains(tokens * channels / head), means(channels);
-    const uint64_t signs[2] = {0x123456789abcdef0, 0x0f1e2d3c4b5a6978};
-    rotated::Rotated r = {};
-    r.signs = signs;
+    Rotation rotation(tokens, channels, head, 4, 511, 1000, 1000, &refused);
+    rotated::Rotated& r = rotation.parameters;
     r.rows = of(in, true);
-    r.codes = (uint8_t*) codes.data();
-    r.gains = gains.data();
-    r.means = means.data();
-    r.refused = &refused;
-    r.gain_scale = 1e-3;
-    r.decode_scale = 1;
-    r.energy_limit = 1e30f;
-    r.tokens = tokens;
-    r.bits = 4;
-    r.head = r.block = head;
-    r.unit = 511;
-    r.centered = 1;
-    for (int k = 0; k < 16; k++) {
-        r.centroids[k] = (int16_t) (1000 * k - 7500);
-        r.thresholds[k] = (int16_t) (1000 * k - 7000);
-    }
     run("rotated_means", r, 4, 1, 256);
     run("rotated_encode_64", r, 1, 1, 128);
     r.rows = of(out, true);

@@ -33,55 +33,59 @@ final class CudaVectors implements VectorKernel {
         return Math.multiplyExact(4L * tokens, width);
     }
 
-    private static void launch(Operation operation, int step, long rows, long operand, long out, int tokens, int stride, int count) {
+    /** What is asked of an operation's kernels. */
+    private interface Launch {
+        void on(Operation operation, long from, long to);
+    }
+
+    /**
+     * Work on the device or, where that has no memory left, on the processor.
+     *
+     * @param in what it reads besides {@code out}; may have no bytes
+     * @param changed whether it reads what it writes
+     */
+    private void run(MemorySegment in, MemorySegment out, boolean changed, Launch launch, HostOperands.Work onHost) {
+        if (out.byteSize() == 0) {
+            return;
+        }
+        try (Operation operation = device.begin()) {
+            long to = changed ? operation.inOut(out, 0, out.byteSize()) : operation.out(out, 0, out.byteSize());
+            long from = in.byteSize() == 0 ? 0 : operation.in(in, 0, in.byteSize());
+            launch.on(operation, from, to);
+            operation.finish();
+        } catch (CudaOutOfMemoryException e) {
+            fallback.run(in, out, onHost);
+        }
+    }
+
+    private static void combine(Operation operation, int step, long rows, long operand, long out, int tokens, int stride, int count) {
         operation.launchFor(Kernel.COMBINE_ROWS, tokens, count, operation.parameters().put(rows).put(operand).put(out).put((long) stride).put(tokens).put(count).put(step).put(0));
     }
 
     @Override
     public void combine(Step step, MemorySegment rows, int tokens, float[] operand, MemorySegment out) {
-        long bytes = bytes(tokens, operand.length);
-        if (bytes == 0) {
-            return;
-        }
-        try (Operation operation = device.begin()) {
-            boolean inPlace = rows.address() == out.address();
-            long to = inPlace ? operation.inOut(out, 0, bytes) : operation.out(out, 0, bytes);
-            long from = inPlace ? to : operation.in(rows, 0, bytes);
-            launch(operation, step.ordinal(), from, operation.floats(operand, operand.length), to, tokens, operand.length, operand.length);
-            operation.finish();
-        } catch (CudaOutOfMemoryException e) {
-            fallback.run(rows.asSlice(0, bytes), out.asSlice(0, bytes), (from, to) -> host.combine(step, from, tokens, operand, to));
+        int width = operand.length;
+        MemorySegment to = out.asSlice(0, bytes(tokens, width));
+        if (rows.address() == out.address()) {
+            run(MemorySegment.NULL, to, true, (operation, nothing, at) -> combine(operation, step.ordinal(), at, operation.floats(operand, width), at, tokens, width, width),
+                    (nothing, here) -> host.combine(step, here, tokens, operand, here));
+        } else {
+            run(rows.asSlice(0, to.byteSize()), to, false, (operation, from, at) -> combine(operation, step.ordinal(), from, operation.floats(operand, width), at, tokens, width, width),
+                    (from, here) -> host.combine(step, from, tokens, operand, here));
         }
     }
 
     @Override
     public void spread(float[] row, int tokens, MemorySegment rows) {
-        long bytes = bytes(tokens, row.length);
-        if (bytes == 0) {
-            return;
-        }
-        try (Operation operation = device.begin()) {
-            long to = operation.out(rows, 0, bytes);
-            launch(operation, SPREAD, to, operation.floats(row, row.length), to, tokens, row.length, row.length);
-            operation.finish();
-        } catch (CudaOutOfMemoryException e) {
-            fallback.run(MemorySegment.NULL, rows.asSlice(0, bytes), (nothing, to) -> host.spread(row, tokens, to));
-        }
+        run(MemorySegment.NULL, rows.asSlice(0, bytes(tokens, row.length)), false,
+                (operation, nothing, to) -> combine(operation, SPREAD, to, operation.floats(row, row.length), to, tokens, row.length, row.length), (nothing, to) -> host.spread(row, tokens, to));
     }
 
     @Override
     public void subtractFrom(MemorySegment minuend, MemorySegment rows, int tokens, int width) {
         long bytes = bytes(tokens, width);
-        if (bytes == 0) {
-            return;
-        }
-        try (Operation operation = device.begin()) {
-            long to = operation.inOut(rows, 0, bytes);
-            launch(operation, SUBTRACT_FROM, to, operation.in(minuend, 0, bytes), to, tokens, width, width);
-            operation.finish();
-        } catch (CudaOutOfMemoryException e) {
-            fallback.run(minuend.asSlice(0, bytes), rows.asSlice(0, bytes), (from, to) -> host.subtractFrom(from, to, tokens, width));
-        }
+        run(minuend.asSlice(0, bytes), rows.asSlice(0, bytes), true, (operation, from, to) -> combine(operation, SUBTRACT_FROM, to, from, to, tokens, width, width),
+                (from, to) -> host.subtractFrom(from, to, tokens, width));
     }
 
     /** Bytes of matrices of which the last row may be cut off. */
@@ -94,17 +98,8 @@ final class CudaVectors implements VectorKernel {
 
     @Override
     public void negate(MemorySegment rows, int tokens, int stride, int count) {
-        long bytes = bytes(tokens, stride, count);
-        if (bytes == 0) {
-            return;
-        }
-        try (Operation operation = device.begin()) {
-            long to = operation.inOut(rows, 0, bytes);
-            launch(operation, NEGATE, to, 0, to, tokens, stride, count);
-            operation.finish();
-        } catch (CudaOutOfMemoryException e) {
-            fallback.run(MemorySegment.NULL, rows.asSlice(0, bytes), (nothing, to) -> host.negate(to, tokens, stride, count));
-        }
+        run(MemorySegment.NULL, rows.asSlice(0, bytes(tokens, stride, count)), true, (operation, nothing, to) -> combine(operation, NEGATE, to, 0, to, tokens, stride, count),
+                (nothing, to) -> host.negate(to, tokens, stride, count));
     }
 
     @Override
@@ -165,37 +160,18 @@ final class CudaVectors implements VectorKernel {
     @Override
     public void takeColumns(MemorySegment rows, int tokens, int stride, int[] columns, int count, MemorySegment out) {
         checkColumns(columns, count, stride);
-        long bytes = bytes(tokens, stride);
-        long taken = bytes(tokens, count);
-        if (taken == 0) {
-            return;
-        }
-        try (Operation operation = device.begin()) {
-            long to = operation.out(out, 0, taken);
-            long from = operation.in(rows, 0, bytes);
-            operation.launchFor(Kernel.TAKE_COLUMNS, tokens, count, columns(operation, from, to, tokens, stride, columns, count));
-            operation.finish();
-        } catch (CudaOutOfMemoryException e) {
-            fallback.run(rows.asSlice(0, bytes), out.asSlice(0, taken), (from, to) -> host.takeColumns(from, tokens, stride, columns, count, to));
-        }
+        run(rows.asSlice(0, bytes(tokens, stride)), out.asSlice(0, bytes(tokens, count)), false,
+                (operation, from, to) -> operation.launchFor(Kernel.TAKE_COLUMNS, tokens, count, columns(operation, from, to, tokens, stride, columns, count)),
+                (from, to) -> host.takeColumns(from, tokens, stride, columns, count, to));
     }
 
     @Override
     public void addToColumns(MemorySegment addends, int tokens, int stride, int[] columns, int count, MemorySegment rows) {
         checkColumns(columns, count, stride);
-        long bytes = bytes(tokens, stride);
         long added = bytes(tokens, count);
-        if (added == 0) {
-            return;
-        }
-        try (Operation operation = device.begin()) {
-            long to = operation.inOut(rows, 0, bytes);
-            long from = operation.in(addends, 0, added);
-            operation.launchFor(Kernel.ADD_TO_COLUMNS, tokens, count, columns(operation, from, to, tokens, stride, columns, count));
-            operation.finish();
-        } catch (CudaOutOfMemoryException e) {
-            fallback.run(addends.asSlice(0, added), rows.asSlice(0, bytes), (from, to) -> host.addToColumns(from, tokens, stride, columns, count, to));
-        }
+        run(addends.asSlice(0, added), rows.asSlice(0, added == 0 ? 0 : bytes(tokens, stride)), true,
+                (operation, from, to) -> operation.launchFor(Kernel.ADD_TO_COLUMNS, tokens, count, columns(operation, from, to, tokens, stride, columns, count)),
+                (from, to) -> host.addToColumns(from, tokens, stride, columns, count, to));
     }
 
     private static Parameters steps(Operation operation, long values, long codes, long found, int tokens, int components, float[] steps) {
@@ -224,16 +200,8 @@ final class CudaVectors implements VectorKernel {
     @Override
     public void restore(MemorySegment codes, int tokens, int components, float[] steps, MemorySegment values) {
         long bytes = bytes(tokens, components);
-        if (bytes == 0) {
-            return;
-        }
-        try (Operation operation = device.begin()) {
-            long to = operation.out(values, 0, bytes);
-            long from = operation.in(codes, 0, bytes);
-            operation.launchFor(Kernel.RESTORE_STEPS, tokens, components, steps(operation, to, from, 0, tokens, components, steps));
-            operation.finish();
-        } catch (CudaOutOfMemoryException e) {
-            fallback.run(codes.asSlice(0, bytes), values.asSlice(0, bytes), (from, to) -> host.restore(from, tokens, components, steps, to));
-        }
+        run(codes.asSlice(0, bytes), values.asSlice(0, bytes), false,
+                (operation, from, to) -> operation.launchFor(Kernel.RESTORE_STEPS, tokens, components, steps(operation, to, from, 0, tokens, components, steps)),
+                (from, to) -> host.restore(from, tokens, components, steps, to));
     }
 }

@@ -108,18 +108,20 @@ final class GpuKernels {
         }
     }
 
-    /** Means of as many tokens as a tile of a large model has; compared with the others of rotated. */
+    /** Means of as many tokens as a tile of a large model has. */
     private void means(MemorySegment rows, ElementType type, RopeTable table) {
         int count = Math.min(COMPARED, tokens);
         RotationShape shape = new RotationShape(4, HEAD, 1, true, type, type, count, CHANNELS);
         try (Arena arena = Arena.ofShared()) {
             MemorySegment there = memory.allocate(arena, (long) count * CHANNELS * type.bytes());
-            MemorySegment means = memory.allocate(arena, 2L * CHANNELS);
             memory.copy(rows, 0, there, 0, there.byteSize());
+            MemorySegment means = memory.allocate(arena, 2L * CHANNELS);
+            MemorySegment expected = arena.allocate(2L * CHANNELS, 64);
             for (RopeTable turned : new RopeTable[] {null, table}) {
+                new HostDeviceKernel(memory, host).means(shape, new DeviceKernel.Rows(rows, type, turn(turned)), expected);
                 double seconds = speed.kernelSeconds(() -> device.means(shape, new DeviceKernel.Rows(there, type, turn(turned)), means));
-                lines.accept(new Line("channel means" + (turned == null ? "" : " before RoPE") + " of " + count + " tokens, " + type, true, there.byteSize() / seconds / 1e9,
-                        String.format(Locale.ROOT, "%.1f us", seconds * 1e6)));
+                lines.accept(new Line("channel means" + (turned == null ? "" : " before RoPE") + " of " + count + " tokens, " + type,
+                        same(arena, new MemorySegment[] {expected}, new MemorySegment[] {means}), there.byteSize() / seconds / 1e9, String.format(Locale.ROOT, "%.1f us", seconds * 1e6)));
             }
         }
     }

@@ -1,5 +1,8 @@
 package dev.kvcapsule.cuda;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import dev.kvcapsule.engine.cache.CacheLayout;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.LayerLayout;
@@ -14,6 +17,7 @@ import dev.kvcapsule.engine.pipeline.CapsuleEncoder;
 import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import dev.kvcapsule.engine.pipeline.Progress;
 import dev.kvcapsule.engine.pipeline.TileSource;
+import dev.kvcapsule.engine.MalformedDataException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -73,6 +77,39 @@ final class Capsules {
             throw new AssertionError("blobs are missing");
         }
         return target;
+    }
+
+    /** Why a capsule is refused; null if it is not. */
+    static String refusal(byte[] capsule, PipelineOptions options) throws IOException {
+        try (Arena arena = Arena.ofShared()) {
+            decode(capsule, arena, options);
+            return null;
+        } catch (MalformedDataException e) {
+            return e.getMessage();
+        }
+    }
+
+    /** A capsule there and back through a device that is opened for it. @return its bytes */
+    static byte[] thereAndBack(KvCache cache, String codec, Arena arena) throws IOException {
+        try (CudaKernels cuda = CudaKernels.open()) {
+            PipelineOptions options = options(2, cuda.kernels(Kernels.scalar()));
+            byte[] capsule = encode(cache, codec, options);
+            decode(capsule, arena, options);
+            return capsule;
+        }
+    }
+
+    /** A capsule, each of some of whose bytes changes in turn, is refused by a device with the words of the processor, or by neither. */
+    static void refusedAlike(byte[] capsule, int from, int step, PipelineOptions processor, PipelineOptions device) throws IOException {
+        int refused = 0;
+        for (int at = from; at < capsule.length - 64; at += step) {
+            byte[] damaged = capsule.clone();
+            damaged[at] ^= 4;
+            String expected = refusal(damaged, processor);
+            assertEquals(expected, refusal(damaged, device), "byte " + at);
+            refused += expected == null ? 0 : 1;
+        }
+        assertTrue(refused > 0);
     }
 
     /** Where two caches of one layout differ; null if nowhere. */

@@ -6,8 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.kernel.DeviceException;
-import dev.kvcapsule.engine.kernel.Kernels;
-import dev.kvcapsule.engine.pipeline.PipelineOptions;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.util.List;
@@ -32,14 +30,8 @@ class CudaFailureTest {
         return CudaLibrary.FUNCTIONS.stream().filter(call -> !EXPLAIN.contains(call) && !ELSEWHERE.contains(call));
     }
 
-    /** A capsule there and back. @return its bytes */
     private static byte[] use(KvCache cache, Arena arena) throws IOException {
-        try (CudaKernels cuda = CudaKernels.open()) {
-            PipelineOptions options = Capsules.options(2, cuda.kernels(Kernels.scalar()));
-            byte[] capsule = Capsules.encode(cache, "rotated", options);
-            Capsules.decode(capsule, arena, options);
-            return capsule;
-        }
+        return Capsules.thereAndBack(cache, "rotated", arena);
     }
 
     @ParameterizedTest

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.kvcapsule.engine.MalformedDataException;
 import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.cache.Part;
 import dev.kvcapsule.engine.calibration.AttentionWeights;
@@ -225,35 +224,12 @@ class CudaTransformTest {
     void aDamagedPayloadIsRefusedAsOnTheProcessor() throws IOException {
         try (Arena arena = Arena.ofShared(); CudaKernels cuda = CudaKernels.open()) {
             byte[] capsule = Capsules.encode(RealCaches.state("llama-f16.ggsq", arena), "klt:group=all,step=0.1", Capsules.options(1, Kernels.scalar()));
-            int refused = 0;
-            for (int at = capsule.length / 3; at < capsule.length - 64; at += capsule.length / 60) {
-                byte[] damaged = capsule.clone();
-                damaged[at] ^= 4;
-                String expected = refusal(damaged, Capsules.options(1, Kernels.scalar()));
-                assertEquals(expected, refusal(damaged, Capsules.options(1, cuda.kernels(Kernels.scalar()))), "byte " + at);
-                refused += expected == null ? 0 : 1;
-            }
-            assertTrue(refused > 0);
+            Capsules.refusedAlike(capsule, capsule.length / 3, capsule.length / 60, Capsules.options(1, Kernels.scalar()), Capsules.options(1, cuda.kernels(Kernels.scalar())));
         }
     }
 
-    private static String refusal(byte[] capsule, PipelineOptions options) throws IOException {
-        try (Arena arena = Arena.ofShared()) {
-            Capsules.decode(capsule, arena, options);
-            return null;
-        } catch (MalformedDataException e) {
-            return e.getMessage();
-        }
-    }
-
-    /** A capsule there and back. */
     private static byte[] use(KvCache cache, Arena arena) throws IOException {
-        try (CudaKernels cuda = CudaKernels.open()) {
-            PipelineOptions options = Capsules.options(2, cuda.kernels(Kernels.scalar()));
-            byte[] capsule = Capsules.encode(cache, "klt:group=1,step=0.2", options);
-            Capsules.decode(capsule, arena, options);
-            return capsule;
-        }
+        return Capsules.thereAndBack(cache, "klt:group=1,step=0.2", arena);
     }
 
     @ParameterizedTest

@@ -2,6 +2,7 @@ package dev.kvcapsule.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kvcapsule.engine.kernel.DeviceKernel;
 import dev.kvcapsule.engine.kernel.DeviceKernel.Rows;
@@ -188,6 +189,19 @@ class DeviceKernelTest {
         }
         requireLaunched(head == 64 ? EnumSet.of(Kernel.ROTATED_ENCODE_64, Kernel.ROTATED_DECODE_64) : head == 128 ? EnumSet.of(Kernel.ROTATED_ENCODE_128, Kernel.ROTATED_DECODE_128)
                 : head == 256 ? EnumSet.of(Kernel.ROTATED_ENCODE_256, Kernel.ROTATED_DECODE_256) : EnumSet.of(Kernel.ROTATED_ENCODE, Kernel.ROTATED_DECODE));
+    }
+
+    /** What rotated_runs.cu takes for granted: codes are looked up by a coefficient's upper byte. */
+    @Test
+    void noTwoThresholdsShareAnUpperByte() {
+        for (int head : new int[] {64, 128, 256}) {
+            for (int bits : new int[] {2, 3, 4}) {
+                short[] thresholds = new RotationShape(bits, head, 5, false, ElementType.F16, ElementType.F16, 1, head).constants().thresholds();
+                for (int k = 1; k < thresholds.length; k++) {
+                    assertTrue(thresholds[k] - thresholds[k - 1] > 256, bits + " bits, heads of " + head);
+                }
+            }
+        }
     }
 
     private static void rotated(Content content, ElementType type, int bits, int head, int tokens) {

@@ -2,7 +2,6 @@ package dev.kvcapsule.codecs.kvtc;
 
 import dev.kvcapsule.codecs.principal.TokenVectors;
 import dev.kvcapsule.engine.MalformedDataException;
-import dev.kvcapsule.engine.codec.Region;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileCoder;
 import dev.kvcapsule.engine.codec.TileTensor;
