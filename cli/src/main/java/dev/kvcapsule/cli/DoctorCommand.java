@@ -8,8 +8,8 @@ import dev.kvcapsule.engine.kernel.Kernels;
 import dev.kvcapsule.engine.linalg.LinearAlgebra;
 import dev.kvcapsule.engine.linalg.LinearAlgebras;
 import dev.kvcapsule.engine.seal.CryptoProvider;
-import java.lang.foreign.Arena;
-import java.lang.foreign.SymbolLookup;
+import dev.kvcapsule.serving.llamacpp.runtime.LibLlama;
+import dev.kvcapsule.serving.llamacpp.runtime.LlamaException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -122,18 +122,16 @@ final class DoctorCommand implements Callable<Integer> {
         }
     }
 
-    @SuppressWarnings("restricted") // loading the library is what is to be tried
+    /** Loads it as everything that runs a model does: a library is of use only with a backend for this processor. */
     private static Finding libllama() {
-        String folder = System.getenv("CAPSULE_LIBLLAMA");
-        if (folder == null) {
-            return new Finding("libllama", "no", "CAPSULE_LIBLLAMA names no folder; state files are read and written without it");
+        if (LibLlama.configured().isEmpty()) {
+            return new Finding("libllama", "no", LibLlama.VARIABLE + " names no folder; state files are read and written without it");
         }
-        Path library = Path.of(folder, System.mapLibraryName("llama"));
-        try (Arena arena = Arena.ofConfined()) {
-            boolean found = SymbolLookup.libraryLookup(library, arena).find("llama_state_seq_get_data").isPresent();
-            return new Finding("libllama", found ? "yes" : "no", library + (found ? "" : " has no llama_state_seq_get_data"));
-        } catch (IllegalArgumentException e) {
-            return new Finding("libllama", "no", library + ": " + e.getMessage());
+        try {
+            LibLlama library = LibLlama.load();
+            return new Finding("libllama", "yes", library.file() + ", version " + library.version());
+        } catch (LlamaException e) {
+            return new Finding("libllama", "no", e.getMessage());
         }
     }
 }

@@ -100,6 +100,16 @@ class RealModelTest {
         assertEquals(CONTINUED, continued.getFirst().get("ids").split(" ").length, "tokens in the continuation");
     }
 
+    @Test
+    void doctorFindsTheLibraryThatRunsTheModel() throws Exception {
+        Result doctor = run(List.of(Path.of(System.getProperty("java.home"), "bin", "java"), "--enable-native-access=ALL-UNNAMED",
+                "dev.kvcapsule.cli.Main", "doctor", "--json"), "doctor");
+        assertEquals(0, doctor.code(), () -> String.join("\n", doctor.err()));
+        Map<?, ?> library = (Map<?, ?>) Json.readObject(String.join("\n", doctor.out())).get("libllama");
+        assertEquals("yes", library.get("state"), library::toString);
+        assertTrue(library.get("detail").toString().startsWith(environment.get("CAPSULE_LIBLLAMA")), library::toString);
+    }
+
     private static void assertVerdict(Map<String, String> verdict, double mean, double p99, double top1) {
         assertAll(verdict.toString(),
                 () -> assertTrue(number(verdict, "kl_mean") <= mean, () -> "mean KL above " + mean),
