@@ -135,7 +135,7 @@ final class KltCoder implements TileCoder {
         }
         TokenSensitivity sensitivity = transform.sensitivity();
         float[] ofHeads = sensitivity.isKnown() ? norms.of(kernels, rows, tile.tokens(), transform.group().headDims()) : null;
-        return codec.scales().symbols(tile, sensitivity, tensors.getFirst().positions(), ofHeads);
+        return codec.scales().symbols(tile, sensitivity, tensors.getFirst().positions(), ofHeads, step());
     }
 
     /**
@@ -145,8 +145,9 @@ final class KltCoder implements TileCoder {
      * @param kept their numbers, rising
      * @param less receives f32 {@code [kept.length][width]}: the rows in the weighted space, less what the leading components say
      * @param coefficients receives f32 {@code [kept.length][components - leading]}: those of the others
+     * @return what {@link #fit} adds for them
      */
-    void project(Transform transform, int[] kept, MemorySegment less, MemorySegment coefficients) {
+    double[] project(Transform transform, int[] kept, MemorySegment less, MemorySegment coefficients) {
         long row = 4L * transform.width();
         MemorySegment rows = plain.atLeast(0);
         for (int i = 0; i < kept.length; i++) {
@@ -160,6 +161,7 @@ final class KltCoder implements TileCoder {
         for (int t = 0; t < kept.length; t++) {
             MemorySegment.copy(projection, 4 * ((long) t * components + leading), coefficients, others * t, others);
         }
+        return outside(transform, projection, components, kept.length);
     }
 
     /** Components that can be anything but zero at that step and those {@link TokenScale scales}. */

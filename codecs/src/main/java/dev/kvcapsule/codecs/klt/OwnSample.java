@@ -4,6 +4,7 @@ import dev.kvcapsule.engine.cache.KvCache;
 import dev.kvcapsule.engine.codec.FitOptions;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TileTensor;
+import dev.kvcapsule.engine.format.BasisFit;
 import dev.kvcapsule.engine.kernel.TransformBasis;
 import dev.kvcapsule.engine.kernel.TransformScratch;
 import dev.kvcapsule.engine.kernel.VectorKernel;
@@ -22,6 +23,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 
 /**
@@ -61,8 +63,11 @@ record OwnSample(TransformBasis others, int tokens, int count, int held, MemoryS
         return number % HELD_OUT == HELD_OUT - 1 && before < held ? count - held + before : (int) number - before;
     }
 
-    void read(Transform transform, List<Tile> tiles, KltCodec codec, KvCache cache, FitOptions options) throws IOException {
+    /** Reads the rows. @return how well the basis suits them; empty if they are all zero */
+    Optional<BasisFit> read(Transform transform, List<Tile> tiles, KltCodec codec, KvCache cache, FitOptions options) throws IOException {
         int[] starts = new int[tiles.size()];
+        // One for each tile: their sum must not depend on who comes first.
+        double[][] fits = new double[tiles.size()][];
         for (int t = 1; t < starts.length; t++) {
             starts[t] = starts[t - 1] + tiles.get(t - 1).tokens();
         }
@@ -73,16 +78,21 @@ record OwnSample(TransformBasis others, int tokens, int count, int held, MemoryS
                 TileInput input = new TileInput(cache);
                 try (KltCoder coder = new KltCoder(codec, options.kernels()); Scratch scratch = new Scratch()) {
                     for (int t = first; t < starts.length; t += options.threads()) {
-                        read(transform, tiles.get(t), starts[t], input.read(tiles.get(t), scratch), coder);
+                        fits[t] = read(transform, tiles.get(t), starts[t], input.read(tiles.get(t), scratch), coder);
                     }
                 }
                 return null;
             });
         }
         GroupJobs.run(options.threads(), jobs);
+        double[] sums = new double[BasisFit.SUMS];
+        for (double[] fit : fits) {
+            Arrays.setAll(sums, i -> sums[i] + fit[i]);
+        }
+        return BasisFit.of(sums);
     }
 
-    private void read(Transform transform, Tile tile, int start, List<TileTensor> tensors, KltCoder coder) {
+    private double[] read(Transform transform, Tile tile, int start, List<TileTensor> tensors, KltCoder coder) {
         int[] kept = new int[tile.tokens()];
         int taken = 0;
         for (int t = 0; t < tile.tokens(); t++) {
@@ -93,20 +103,21 @@ record OwnSample(TransformBasis others, int tokens, int count, int held, MemoryS
         byte[] symbols = coder.load(tile, transform, tensors);
         if (symbols == null || taken == 0) {
             // Coded losslessly: the rows stay 0.
-            return;
+            return new double[BasisFit.SUMS];
         }
         int width = others.width();
         int components = others.components();
         try (GrowingBuffer lessBuffer = new GrowingBuffer(); GrowingBuffer coefficientBuffer = new GrowingBuffer()) {
             MemorySegment less = lessBuffer.atLeast(4L * taken * width);
             MemorySegment coefficients = coefficientBuffer.atLeast(Math.max(4, 4L * taken * components));
-            coder.project(transform, Arrays.copyOf(kept, taken), less, coefficients);
+            double[] fit = coder.project(transform, Arrays.copyOf(kept, taken), less, coefficients);
             for (int i = 0; i < taken; i++) {
                 int row = row(start + kept[i]);
                 factors[row] = TokenScale.factor(symbols[kept[i]]);
                 scale(less, i, width, 1 / factors[row], rows, row);
                 scale(coefficients, i, components, 1 / factors[row], inside, row);
             }
+            return fit;
         }
     }
 

@@ -5,12 +5,14 @@ import dev.kvcapsule.engine.codec.FitOptions;
 import dev.kvcapsule.engine.codec.Region;
 import dev.kvcapsule.engine.codec.Tile;
 import dev.kvcapsule.engine.codec.TilePlan;
+import dev.kvcapsule.engine.format.BasisFit;
 import dev.kvcapsule.engine.kernel.TransformBasis;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Principal directions of what a shared transform leaves over of one cache, each token's rest divided by its {@link TokenScale}: errors count by that. They are those of a sample where
@@ -23,8 +25,11 @@ import java.util.List;
  * @param vectors f32 {@code [scaled.length][width]}, unit vectors
  */
 record OwnSpectrum(long tokens, double[] scaled, double[] deviations, MemorySegment vectors) {
-    /** Tokens of a sample at most, and numbers of it: 128 MB. */
-    private static final int SAMPLE_TOKENS = 2304;
+    /** Tokens of a sample at most: where the basis knows caches like this one, few directions pay, and half the tokens find them. Measured, docs/fidelity.md. */
+    private static final int USUAL_TOKENS = 1152;
+    private static final int MOST_TOKENS = 2304;
+
+    /** Numbers of a sample at most: 128 MB. */
     private static final int SAMPLE_FLOATS = 1 << 25;
 
     /** Directions that are looked for, of a sample of so many times as many. */
@@ -52,17 +57,28 @@ record OwnSpectrum(long tokens, double[] scaled, double[] deviations, MemorySegm
                 tokens += tile.tokens();
             }
         }
-        int rows = Math.min(tokens, Math.min(SAMPLE_TOKENS, SAMPLE_FLOATS / transform.width()));
+        Optional<OwnSpectrum> usual = codec.settings().leavesOwnOpen() ? of(transform, tiles, tokens, USUAL_TOKENS, most, codec, cache, options, arena) : Optional.empty();
+        return usual.isPresent() ? usual.get() : of(transform, tiles, tokens, MOST_TOKENS, most, codec, cache, options, arena).orElseThrow();
+    }
+
+    /** The same of a sample of so many tokens; empty if a larger one is worth reading. */
+    private static Optional<OwnSpectrum> of(Transform transform, List<Tile> tiles, int tokens, int sampled, int most, KltCodec codec, KvCache cache, FitOptions options, Arena arena)
+            throws IOException {
         int width = transform.width();
+        int largest = Math.min(tokens, Math.min(MOST_TOKENS, SAMPLE_FLOATS / width));
+        int rows = Math.min(largest, sampled);
         if (rows < 2 * ROWS_OF_A_DIRECTION) {
-            return none(tokens);
+            return Optional.of(none(tokens));
         }
         try (Arena temporary = Arena.ofShared()) {
             TransformBasis others = transform.basis().range(transform.leading(), transform.components() - transform.leading());
             OwnSample sample = new OwnSample(others, tokens, rows, rows == tokens ? 0 : rows / OwnSample.HELD_OUT, temporary.allocate(4L * rows * width, 64),
                     temporary.allocate(Math.max(4, 4L * rows * others.components()), 64), new float[rows]);
-            sample.read(transform, tiles, codec, cache, options);
-            return sample.spectrum(Math.min(most, (rows - sample.held()) / ROWS_OF_A_DIRECTION), options, arena);
+            Optional<BasisFit> fit = sample.read(transform, tiles, codec, cache, options);
+            if (rows < largest && fit.isPresent() && !fit.get().isGood()) {
+                return Optional.empty();
+            }
+            return Optional.of(sample.spectrum(Math.min(most, (rows - sample.held()) / ROWS_OF_A_DIRECTION), options, arena));
         }
     }
 }

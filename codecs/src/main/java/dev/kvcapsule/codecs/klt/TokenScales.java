@@ -18,8 +18,14 @@ record TokenScales(List<Context> contexts) {
     /** Power of the attention that steps are in inverse proportion to: measured, docs/fidelity.md. */
     private static final double STRENGTH = 0.4;
 
-    /** What the age counts for of what it predicts: old tokens are seldom read on, but a task may ask for any of them again. Measured: going on gains by it, recall loses. */
+    /**
+     * What the age counts for of what it predicts, up to a step of {@value #FINE}: old tokens are seldom read on, but a task may ask for any of them again. Measured,
+     * docs/fidelity.md: going on gains by it, recall loses. From a step of {@value #COARSE} on, where little can be recalled anyway, it counts for all.
+     */
     private static final double AGE_SHARE = 0.5;
+
+    private static final double FINE = 2;
+    private static final double COARSE = 2.8;
 
     /** Where nothing is known of tokens, the last ones, which the next ones attend to most, are worth half the step. */
     private static final byte WINDOW = TokenScale.UNIT - TokenScale.OCTAVE;
@@ -54,8 +60,9 @@ record TokenScales(List<Context> contexts) {
      *
      * @param positions of the tokens
      * @param norms of their head rows, as {@link HeadNorms} gives them; not read where the sensitivity is not known
+     * @param step that they are factors of
      */
-    byte[] symbols(Tile tile, TokenSensitivity sensitivity, int[] positions, float[] norms) {
+    byte[] symbols(Tile tile, TokenSensitivity sensitivity, int[] positions, float[] norms, double step) {
         byte[] symbols = new byte[tile.tokens()];
         if (!sensitivity.isKnown()) {
             Arrays.fill(symbols, tile.region() == Region.WINDOW ? WINDOW : TokenScale.UNIT);
@@ -63,10 +70,16 @@ record TokenScales(List<Context> contexts) {
         }
         Context context = contexts.get(tile.subCache());
         int heads = sensitivity.weights().length - TokenSensitivity.OTHERS;
+        double share = ageShare(step);
         for (int t = 0; t < symbols.length; t++) {
-            double attention = sensitivity.predict(AGE_SHARE * (TokenSensitivity.age(context.end() - positions[t]) - context.meanAge()), norms, t * heads);
+            double attention = sensitivity.predict(share * (TokenSensitivity.age(context.end() - positions[t]) - context.meanAge()), norms, t * heads);
             symbols[t] = TokenScale.symbol(-STRENGTH / Math.log(2) * attention);
         }
         return symbols;
+    }
+
+    private static double ageShare(double step) {
+        double coarseness = StrictMath.log(step / FINE) / StrictMath.log(COARSE / FINE);
+        return AGE_SHARE + (1 - AGE_SHARE) * Math.clamp(coarseness, 0, 1);
     }
 }

@@ -12,6 +12,7 @@ import dev.kvcapsule.engine.cache.SubCache;
 import dev.kvcapsule.engine.cache.TensorOrder;
 import dev.kvcapsule.engine.codec.Region;
 import dev.kvcapsule.engine.codec.Tile;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -37,10 +38,10 @@ class TokenScalesTest {
     void withoutSensitivityTheWindowIsFiner() {
         TokenScales scales = TokenScales.of(layout());
         int[] positions = IntStream.range(0, TOKENS).toArray();
-        for (byte symbol : scales.symbols(tile(Region.BODY), TokenSensitivity.UNKNOWN, positions, new float[0])) {
+        for (byte symbol : scales.symbols(tile(Region.BODY), TokenSensitivity.UNKNOWN, positions, new float[0], 1)) {
             assertEquals(1, TokenScale.factor(symbol));
         }
-        for (byte symbol : scales.symbols(tile(Region.WINDOW), TokenSensitivity.UNKNOWN, positions, new float[0])) {
+        for (byte symbol : scales.symbols(tile(Region.WINDOW), TokenSensitivity.UNKNOWN, positions, new float[0], 1)) {
             assertEquals(0.5, TokenScale.factor(symbol));
         }
     }
@@ -57,7 +58,7 @@ class TokenScalesTest {
         }
         // As calibration has it: over its tokens, the norms' part has mean 0.
         weights[3] = (float) -mean;
-        byte[] symbols = TokenScales.of(layout()).symbols(tile(Region.BODY), new TokenSensitivity(weights), IntStream.range(0, TOKENS).toArray(), norms);
+        byte[] symbols = TokenScales.of(layout()).symbols(tile(Region.BODY), new TokenSensitivity(weights), IntStream.range(0, TOKENS).toArray(), norms, 1);
         double sum = 0;
         for (byte symbol : symbols) {
             sum += octaves(symbol);
@@ -75,11 +76,31 @@ class TokenScalesTest {
             norms[t] = t * 6f / TOKENS - 3;
         }
         int[] same = new int[TOKENS];
-        falls(scales.symbols(tile(Region.BODY), sensitivity, same, norms));
+        falls(scales.symbols(tile(Region.BODY), sensitivity, same, norms, 1));
         // Of one norm, from the oldest to the youngest.
-        falls(scales.symbols(tile(Region.BODY), sensitivity, IntStream.range(0, TOKENS).toArray(), new float[TOKENS]));
+        falls(scales.symbols(tile(Region.BODY), sensitivity, IntStream.range(0, TOKENS).toArray(), new float[TOKENS], 1));
         // Regions do not matter where tokens are known.
-        assertArrayEquals(scales.symbols(tile(Region.BODY), sensitivity, same, norms), scales.symbols(tile(Region.WINDOW), sensitivity, same, norms));
+        assertArrayEquals(scales.symbols(tile(Region.BODY), sensitivity, same, norms, 1), scales.symbols(tile(Region.WINDOW), sensitivity, same, norms, 1));
+    }
+
+    @Test
+    void agesCountForMoreWhereStepsAreCoarse() {
+        TokenSensitivity sensitivity = new TokenSensitivity(new float[] {-3, 0, 0});
+        int[] positions = IntStream.range(0, TOKENS).toArray();
+        double[] steps = {0.1, 2, 2.4, 2.8, 10};
+        double[] spreads = new double[steps.length];
+        for (int i = 0; i < steps.length; i++) {
+            byte[] symbols = TokenScales.of(layout()).symbols(tile(Region.BODY), sensitivity, positions, new float[TOKENS], steps[i]);
+            falls(symbols);
+            spreads[i] = octaves(symbols[0]) - octaves(symbols[TOKENS - 1]);
+        }
+        double symbol = 1.0 / TokenScale.OCTAVE;
+        double all = 3 * 0.4 / Math.log(2) * Math.log((TOKENS + 64) / 65.0);
+        assertEquals(all, spreads[4], symbol);
+        assertEquals(spreads[4], spreads[3]);
+        assertEquals(all / 2, spreads[1], symbol);
+        assertEquals(spreads[1], spreads[0]);
+        assertTrue(spreads[1] < spreads[2] && spreads[2] < spreads[3], () -> Arrays.toString(spreads));
     }
 
     private static void falls(byte[] symbols) {

@@ -129,7 +129,7 @@ public final class CapsuleEncoder {
         private double weightedError;
         private double weightedSquares;
         private boolean weighed;
-        private final double[] fit = new double[3];
+        private final double[] fit = new double[BasisFit.SUMS];
 
         Drain(TilePlan plan, CacheLayout layout, CapsuleWriter writer, TileErrors errors, Progress progress) {
             this.plan = plan;
@@ -145,7 +145,7 @@ public final class CapsuleEncoder {
         }
 
         Optional<BasisFit> fit() {
-            return fit[2] > 0 ? Optional.of(new BasisFit(fit[0] / fit[2], fit[1] / fit[2])) : Optional.empty();
+            return BasisFit.of(fit);
         }
 
         @Override
@@ -226,7 +226,7 @@ public final class CapsuleEncoder {
                 bytes = TileCoder.UNREPRESENTABLE;
             }
             slot.fellBack = bytes < 0 && !tile.exact();
-            double[] fit = new double[3];
+            double[] fit = new double[BasisFit.SUMS];
             if (bytes >= 0 && coders.fit(fit)) {
                 slot.fit = fit;
             }
