@@ -52,7 +52,7 @@ final class KltFitting {
         if (codec.settings().ratio().isEmpty() && codec.settings().maxError().isEmpty()) {
             return own.withStep(codec.settings().step().orElse(SHARED_BASIS_STEP));
         }
-        return own.withStep(new RateControl(cache, options, own::withStep).step(codec.settings()));
+        return own.withStep(new RateControl(cache, options, own::withStep, codec.settings()).step(SHARED_BASIS_STEP));
     }
 
     /** With a shared basis, and a step that needs no look at a cache, as components of its own do. */
@@ -114,7 +114,7 @@ final class KltFitting {
         TokenScales scales = TokenScales.of(cache.layout());
         double step = grouped.settings().step().orElse(OWN_BASIS_STEP);
         if (grouped.settings().ratio().isPresent() || grouped.settings().maxError().isPresent()) {
-            step = new RateControl(cache, options, candidate -> withStep(grouped, spectra, candidate, scales, options, arena)).step(grouped.settings());
+            step = new RateControl(cache, options, candidate -> withStep(grouped, spectra, candidate, scales, options, arena), grouped.settings()).step(OWN_BASIS_STEP);
         }
         return withStep(grouped, spectra, step, scales, options, arena);
     }
