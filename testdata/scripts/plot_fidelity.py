@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws docs/fidelity.svg from the tables of docs/fidelity.md, those of recall, of single changes and of other programs left out: ratio against mean KL, both axes logarithmic.
+"""Draws docs/fidelity.svg from the tables of docs/fidelity.md, those of recall, of single changes, of other programs and in subsections left out: ratio against mean KL, both axes logarithmic.
 
     python3 testdata/scripts/plot_fidelity.py docs/fidelity.md docs/fidelity.svg
 
@@ -17,7 +17,9 @@ def rows(path):
     found, wanted = [], True
     for line in open(path, encoding='utf-8'):
         if line.startswith('## '):
-            wanted = not line.startswith(('## What helps', '## Recall'))
+            wanted = not line.startswith(('## What helps', '## Recall', '## Where it is worse'))
+        elif line.startswith('### '):
+            wanted = False
         cells = [cell.strip() for cell in line.strip().strip('|').split('|')]
         if not wanted or len(cells) < 3 or not line.startswith('|') or ' / ' in cells[1] or not cells[0].startswith('`') or cells[0].startswith('`svd'):
             continue
@@ -35,7 +37,7 @@ def main():
     source, target = sys.argv[1:3]
     points = rows(source)
     x_low, x_high = 1.5, max(p[2] for p in points) * 1.5
-    y_low, y_high = min(p[3] for p in points) / 2.4, max(p[3] for p in points) * 1.6
+    y_low, y_high = min(p[3] for p in points) / 4.5, max(p[3] for p in points) * 1.6
 
     def x(ratio):
         return LEFT + (WIDTH - LEFT - RIGHT) * math.log(ratio / x_low) / math.log(x_high / x_low)
@@ -57,7 +59,7 @@ def main():
     out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 18}" text-anchor="middle" fill="#222">times smaller than the 16-bit cache, whole file</text>')
     out.append(f'<text transform="translate(18 {(TOP + HEIGHT - BOTTOM) / 2:.0f}) rotate(-90)" text-anchor="middle" fill="#222">mean KL divergence</text>')
     for family, colour in (('klt', '#0b63b5'), ('kvtc', '#9a9a9a')):
-        curve = sorted((ratio, kl) for name, _, ratio, kl in points if name.startswith(family) and '--group' not in name)
+        curve = sorted((ratio, kl) for name, _, ratio, kl in points if name.startswith(family) and '--group' not in name and 'own' not in name)
         path = ' '.join(f'{x(ratio):.1f},{y(kl):.1f}' for ratio, kl in curve)
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-opacity=".45" stroke-width="2"/>')
     placed = []
