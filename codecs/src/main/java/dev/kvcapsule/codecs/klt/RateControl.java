@@ -47,12 +47,18 @@ final class RateControl {
     private static final double SAMPLE_SLACK = 0.01;
     private static final double SLACK = 0.006;
 
+    /** Steps that are not further apart, in logarithms, are one: also where none does, and the search ends where steps end. */
+    private static final double NARROW = 0.002;
+
     /** Trailer and index are a small part of a capsule, and not counted: so much less is asked for. */
     private static final double MARGIN = 1.003;
 
-    /** Exponents of the step that bytes and errors are believed to grow or fall with; outside of them something else is at work, such as what does not depend on the step. */
-    private static final double FLATTEST = 0.25;
+    /** Exponents of the step that bytes and errors are believed to grow or fall with: an error that lies outside the basis hardly depends on it. */
+    private static final double FLATTEST = 0.02;
     private static final double STEEPEST = 4;
+
+    /** Logarithm of the factor that a step changes by, at most, as long as it is not known on which side of it too much lies. */
+    private static final double LARGEST_LEAP = Math.log(8);
 
     /** Logarithms of what is asked for and what is there are not further apart: either may be 0. */
     private static final double FARTHEST = 20;
@@ -78,7 +84,7 @@ final class RateControl {
     }
 
     /**
-     * The largest step that keeps the error, or the smallest that reaches the ratio, about; near the end of what steps can be where none does.
+     * The largest step that keeps the error, or the smallest that reaches the ratio, about; one near the end of what steps can be where none does.
      *
      * @param start where to begin
      */
@@ -87,39 +93,52 @@ final class RateControl {
         return Math.exp(search(sampled, true, SLACK, TRIALS));
     }
 
-    /** @return logarithm of a step that does, or of the one that is tried next when there have been enough trials */
+    /** @return logarithm of the best step that does, or, if none was met, of the one that would be tried next */
     private double search(double start, boolean whole, double slack, int trials) throws IOException {
         double low = Math.log(SMALLEST);
         double high = Math.log(LARGEST);
+        double excessLow = Double.NaN;
+        double excessHigh = Double.NaN;
         double at = Math.clamp(start, low, high);
-        double before = Double.NaN;
-        double excessBefore = Double.NaN;
-        double good = Double.NaN;
-        for (int trial = 0; trial < trials; trial++) {
+        int sameSide = 0;
+        for (int trial = 0; trial < trials && high - low > NARROW; trial++) {
             double excess = excess(Math.exp(at), whole);
-            if (excess <= 0) {
-                good = at;
-            }
             if (excess <= 0 && excess >= -slack) {
                 return at;
             }
-            if (excess > 0 == byError) {
+            double before = Double.isNaN(excessLow) ? high : low;
+            double excessBefore = Double.isNaN(excessLow) ? excessHigh : excessLow;
+            double measured = (excess - excessBefore) / (at - before);
+            if (byError ? measured > 0 : measured < 0) {
+                slope = Math.copySign(Math.clamp(Math.abs(measured), FLATTEST, STEEPEST), measured);
+            }
+            boolean tooHigh = excess > 0 == byError;
+            sameSide = tooHigh ? Math.min(sameSide, 0) - 1 : Math.max(sameSide, 0) + 1;
+            if (tooHigh) {
                 high = at;
+                excessHigh = excess;
             } else {
                 low = at;
+                excessLow = excess;
             }
-            double measured = (excess - excessBefore) / (at - before);
-            if (Math.abs(measured) >= FLATTEST && Math.abs(measured) <= STEEPEST && measured > 0 == byError) {
-                slope = measured;
-            }
-            before = at;
-            excessBefore = excess;
-            at -= (excess + slack / 2) / slope;
-            if (!(at > low && at < high)) {
-                at = (low + high) / 2;
-            }
+            at = next(low, excessLow, high, excessHigh, -slack / 2, Math.abs(sameSide) > 2);
         }
-        return Double.isNaN(good) ? at : good;
+        boolean reached = !Double.isNaN(byError ? excessLow : excessHigh);
+        return reached ? byError ? low : high : at;
+    }
+
+    /** Where the line between both ends is {@code wanted}, or, of one end, that of the slope; the middle, if that is outside or has come nearer from one side only for too long. */
+    private double next(double low, double excessLow, double high, double excessHigh, double wanted, boolean oneSided) {
+        boolean both = !Double.isNaN(excessLow) && !Double.isNaN(excessHigh);
+        double at;
+        if (both) {
+            at = oneSided ? Double.NaN : low + (high - low) * (wanted - excessLow) / (excessHigh - excessLow);
+        } else if (Double.isNaN(excessLow)) {
+            at = high - Math.min(LARGEST_LEAP, (excessHigh - wanted) / slope);
+        } else {
+            at = low + Math.min(LARGEST_LEAP, (wanted - excessLow) / slope);
+        }
+        return at > low && at < high ? at : (low + high) / 2;
     }
 
     /** Logarithm of the bytes or the error, against the bound. */
